@@ -1,0 +1,45 @@
+"""What a search backend promises: passages for a query, or a SearchError that is nobody's fault but the machinery's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Passage", "SearchBackend", "SearchError"]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One search result.
+
+    Attributes:
+        title: name of the article.
+        text: plain text shown to the agent.
+    """
+
+    title: str
+    text: str
+
+
+class SearchError(RuntimeError):
+    """The search infrastructure failed; the agent did nothing wrong, so its episode ends in a fault."""
+
+
+@runtime_checkable
+class SearchBackend(Protocol):
+    """Anything that finds passages for a query."""
+
+    def search(self, query: str) -> Sequence[Passage]:
+        """Find the passages that answer a query.
+
+        Args:
+            query: any text at all.
+
+        Returns:
+            Passages, best first; empty when nothing was found.
+
+        Raises:
+            SearchError: the infrastructure failed.
+        """
+        ...

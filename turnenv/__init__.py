@@ -1,0 +1,25 @@
+"""turnenv: multi-turn text environments that tell each turn's reward apart from the episode's outcome."""
+
+from turnenv.core import Reply, Snapshot, TextEnv
+from turnenv.rollout import Action, Policy, Scripted, collect
+from turnenv.spaces import UnicodeText
+from turnenv.types import End, Episode, Outcome, Turn
+from turnenv.vector import TextVectorEnv
+from turnenv.version import __version__
+
+__all__ = [
+    "Action",
+    "End",
+    "Episode",
+    "Outcome",
+    "Policy",
+    "Reply",
+    "Scripted",
+    "Snapshot",
+    "TextEnv",
+    "TextVectorEnv",
+    "Turn",
+    "UnicodeText",
+    "__version__",
+    "collect",
+]

@@ -1,0 +1,133 @@
+"""The records of an episode: what was seen, done and paid at each turn, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class End(StrEnum):
+    """Why an episode ended."""
+
+    ANSWERED = "answered"
+    """The agent gave its final answer, right or wrong."""
+    SOLVED = "solved"
+    """The task reached its goal without a final answer being asked for."""
+    FAILED = "failed"
+    """The task can no longer be solved."""
+    TURN_LIMIT = "turn_limit"
+    """The agent ran out of turns."""
+    FAULT = "fault"
+    """The infrastructure failed; the episode says nothing about the agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an episode ended.
+
+    Attributes:
+        reward: the outcome's reward, the sum of `components`; 0.0 after a fault.
+        success: True if the task was solved.
+        end: why the episode ended.
+        components: the outcome's reward by name.
+        fault: what failed in the infrastructure; "" unless `end` is `End.FAULT`.
+    """
+
+    reward: float
+    success: bool
+    end: End
+    components: Mapping[str, float] = field(default_factory=dict)
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange: what the agent saw, what it wrote, what that turn earned.
+
+    Attributes:
+        observation: the text that the agent saw just before it acted (only what was new).
+        action: the agent's text.
+        turn_reward: the reward of this turn alone, without the outcome's.
+        reward_components: the turn's reward by name; they sum to `turn_reward`.
+        state_key: 64-bit hash of the environment's state before the action.
+        valid_action: False if the environment could not make sense of the action.
+        token_ids: the ids that the model sampled; None if no model acted.
+        logprobs: their log-probabilities (nats) under the sampling distribution; None if unknown.
+    """
+
+    observation: str
+    action: str
+    turn_reward: float
+    reward_components: Mapping[str, float]
+    state_key: int
+    valid_action: bool
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A finished episode.
+
+    Attributes:
+        env_id: the id that `gym.make` takes, its version included.
+        task: which of the environment's tasks was played.
+        seed: what `reset` was seeded with; None if it was not.
+        turns: the turns in order, at least one.
+        outcome: how it ended.
+        final_observation: what the environment said to the last action.
+        turnenv_version: the version of turnenv that played it.
+    """
+
+    env_id: str
+    task: int
+    seed: int | None
+    turns: tuple[Turn, ...]
+    outcome: Outcome
+    final_observation: str = ""
+    turnenv_version: str = ""
+
+    @property
+    def turn_rewards(self) -> tuple[float, ...]:
+        """The reward of each turn, without the outcome's."""
+        return tuple(turn.turn_reward for turn in self.turns)
+
+    @property
+    def total_reward(self) -> float:
+        """Turn rewards plus outcome reward: the return that GRPO-MR uses."""
+        return sum(self.turn_rewards) + self.outcome.reward
+
+    @property
+    def faulted(self) -> bool:
+        """True if the infrastructure failed, so that nothing may be learnt from the episode."""
+        return self.outcome.end is End.FAULT
+
+    def to_json(self) -> str:
+        """The episode as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Episode:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: if the line is no episode; the message says why.
+        """
+        try:
+            fields = json.loads(line)
+            turns = tuple(_turn(turn) for turn in fields.pop("turns"))
+            outcome = fields.pop("outcome")
+            outcome["end"] = End(outcome["end"])
+            return cls(turns=turns, outcome=Outcome(**outcome), **fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"this line is not an episode written by turnenv ({error!r}): {line[:80]!r}") from error
+
+
+def _turn(fields: dict[str, Any]) -> Turn:
+    for name in ("token_ids", "logprobs"):
+        if fields[name] is not None:
+            fields[name] = tuple(fields[name])
+    return Turn(**fields)

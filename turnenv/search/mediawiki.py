@@ -1,0 +1,241 @@
+"""How to be a polite and patient client of a MediaWiki action API: pacing, retries, a deadline, checked answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import datetime
+import email.utils
+import math
+import urllib.request
+
+import httpx
+import pydantic
+import tenacity
+
+from turnenv.search.base import SearchError
+
+__all__ = ["DEADLINE", "ApiError", "MediaWikiTransport", "Pace"]
+
+#: The clock of the search that the current task serves; must be set before a request is sent.
+DEADLINE: contextvars.ContextVar[asyncio.Timeout] = contextvars.ContextVar("DEADLINE")
+
+_TRANSIENT_CODES = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch")
+_MENDS = {
+    429: "raise min_interval, or run fewer episodes at once",
+    403: "set user_agent to one that names your project and how to reach you",
+    404: "check language and api_url",
+}
+_LATER = "try again later, or use the bundled search 'atlas'"
+
+
+class ApiError(SearchError):
+    """A request to the API failed.
+
+    Attributes:
+        transient: asking again may help.
+        retry_after: seconds the server asked us to stay away; 0 when it named none.
+    """
+
+    def __init__(self, message: str, *, transient: bool, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+class _Fault(pydantic.BaseModel):
+    code: str
+    info: str = ""
+
+
+class _Hit(pydantic.BaseModel):
+    title: str = pydantic.Field(min_length=1)
+    ns: int = 0
+    size: int = 0
+    wordcount: int = 0
+
+
+class _Info(pydantic.BaseModel):
+    totalhits: int = 0
+
+
+class _Page(pydantic.BaseModel):
+    title: str
+    extract: str = ""
+
+
+class _Query(pydantic.BaseModel):
+    search: list[_Hit] | None = None
+    searchinfo: _Info = _Info()
+    pages: dict[str, _Page] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _has_an_answer(self) -> _Query:
+        if (self.search is None) == (self.pages is None):
+            raise ValueError("needs either 'search' or 'pages'")
+        return self
+
+
+class _Answer(pydantic.BaseModel):
+    error: _Fault | None = None
+    query: _Query | None = None
+
+
+class Pace:
+    """When the next request to one host may leave."""
+
+    def __init__(self) -> None:
+        self._next_slot = 0.0
+        self.closed_until = 0.0
+
+    async def turn(self, min_interval: float) -> None:
+        """Wait for this request's turn. Queueing behind our own requests is not charged to the search's deadline."""
+        loop, clock = asyncio.get_running_loop(), DEADLINE.get()
+        while True:
+            slot = max(loop.time(), self._next_slot)
+            self._next_slot = slot + min_interval
+            wait = slot - loop.time()
+            if wait > 0:
+                clock.reschedule(_when(clock) + wait)
+                await asyncio.sleep(wait)
+            pause = self.closed_until - loop.time()
+            if pause <= 0:
+                return
+            if loop.time() + pause >= _when(clock):
+                raise ApiError(
+                    f"the server asked for {pause:.0f} s of silence, longer than this search may take; {_MENDS[429]}",
+                    transient=False,
+                )
+            await asyncio.sleep(pause)
+
+
+class MediaWikiTransport(httpx.AsyncBaseTransport):
+    """Sends every request to one API, and lets only a sound answer pass.
+
+    Requests leave at least `min_interval` apart, whoever sends them; a failure that may pass is tried again with
+    exponential back-off and jitter; Retry-After holds back all requests to the host, for `max_silence` at most.
+
+    Args:
+        api_url: address of api.php; replaces the one a request was built with.
+        max_attempts: how often one request is sent at most.
+        min_interval: seconds between the starts of two requests.
+        backoff: seconds before the first retry; doubles with each.
+        max_silence: upper bound on an obeyed Retry-After, seconds.
+        paces: the paces of all hosts, shared by the transports of one event loop.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        max_attempts: int,
+        min_interval: float,
+        backoff: float,
+        max_silence: float,
+        paces: dict[str, Pace],
+    ) -> None:
+        self._url = httpx.URL(api_url)
+        self._max_attempts = max_attempts
+        self._min_interval = min_interval
+        self._backoff = backoff
+        self._max_silence = max_silence
+        self._pace = paces.setdefault(self._url.netloc.decode(), Pace())
+        self._transport = httpx.AsyncHTTPTransport(proxy=_proxy_for(self._url))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request until it is answered soundly.
+
+        Returns:
+            A response with status 200 whose body, already read, is a MediaWiki answer without an error.
+
+        Raises:
+            ApiError: the attempts or the time are used up, or the failure is one that stays.
+        """
+        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+        url = self._url.copy_with(query=request.url.query)
+        own = httpx.Request(request.method, url, headers=headers, extensions=request.extensions)
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, ApiError) and error.transient),
+            wait=tenacity.wait_exponential_jitter(initial=self._backoff, jitter=self._backoff),
+            stop=tenacity.stop_any(tenacity.stop_after_attempt(self._max_attempts), _StopWhenLate()),
+            reraise=True,
+        )
+        return await retrying(self._attempt, own)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+        await self._pace.turn(self._min_interval)
+        try:
+            response = await self._transport.handle_async_request(request)
+            await response.aread()
+        except httpx.TimeoutException as error:
+            message = f"{self._url.host} did not answer in time ({type(error).__name__}); raise timeout, or {_LATER}"
+            raise ApiError(message, transient=True) from error
+        except httpx.HTTPError as error:
+            message = f"{self._url} cannot be reached ({error!r}); check the network and the proxy, or {_LATER}"
+            raise ApiError(message, transient=True) from error
+        try:
+            _check(response, self._url.host)
+        except ApiError as error:
+            silence = asyncio.get_running_loop().time() + min(error.retry_after, self._max_silence)
+            self._pace.closed_until = max(self._pace.closed_until, silence)
+            raise
+        return response
+
+
+def _when(clock: asyncio.Timeout) -> float:
+    when = clock.when()
+    return math.inf if when is None else when
+
+
+class _StopWhenLate(tenacity.stop.stop_base):
+    """Give up, with the failure's own message, rather than sleep into the deadline."""
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return asyncio.get_running_loop().time() + retry_state.upcoming_sleep >= _when(DEADLINE.get())
+
+
+def _check(response: httpx.Response, host: str) -> None:
+    """Raise ApiError unless the response is a MediaWiki answer."""
+    status, retry_after = response.status_code, _retry_after(response)
+    if status != 200:
+        message = f"{host} answered HTTP {status}; {_MENDS.get(status, _LATER)}"
+        raise ApiError(message, transient=status == 429 or status >= 500, retry_after=retry_after)
+    try:
+        answer = _Answer.model_validate_json(response.content)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(map(str, problem["loc"])) or "the body"
+        message = f"{host} sent no MediaWiki answer ({place}: {problem['msg']}); check api_url, or {_LATER}"
+        raise ApiError(message, transient=True) from error
+    if answer.error is not None:
+        code = answer.error.code
+        message = f"{host} answered with the MediaWiki error {code!r}: {answer.error.info[:200]}; {_LATER}"
+        raise ApiError(message, transient=code.startswith(_TRANSIENT_CODES), retry_after=retry_after)
+    if answer.query is None:
+        raise ApiError(f"{host} sent an answer without 'query'; check api_url, or {_LATER}", transient=True)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds in Retry-After, which is a number or a date; 0 when it is absent or unreadable."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=datetime.UTC)
+    return max(0.0, (date - datetime.datetime.now(datetime.UTC)).total_seconds())
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for a URL: httpx forgets it when it is given a transport."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")

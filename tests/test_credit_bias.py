@@ -28,9 +28,7 @@ def bernoulli(chance):
 def call_or_answer():
     """One decision, even odds: call (turn reward 1 in 80 % of cases, then a second turn) or answer at once."""
     answer = [Path(0.5 * q, (0.0,), o, (-0.5,)) for o, q in bernoulli(0.5)]
-    call = [
-        Path(0.5 * p * q, (r, 0.0), o, (0.5, 0.0)) for (r, p), (o, q) in product(bernoulli(0.8), bernoulli(0.5))
-    ]
+    call = [Path(0.5 * p * q, (r, 0.0), o, (0.5, 0.0)) for (r, p), (o, q) in product(bernoulli(0.8), bernoulli(0.5))]
     return answer + call
 
 
@@ -86,7 +84,7 @@ def expected_gradient(paths, group_size, estimator, **options):
 def test_final_turn_rule_biases_a_decision_to_stop(estimator, options, expected):
     assert true_gradient(call_or_answer()) == pytest.approx(0.2)
     found = expected_gradient(call_or_answer(), 8, estimator, scale="none", **options)
-    assert found == pytest.approx(expected, abs=1e-9 if estimator is not mt_grpo else 2e-3)
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("group_size", [2, 3, 4])
@@ -98,8 +96,29 @@ def test_return_to_go_over_all_members_is_unbiased_under_variable_stopping(group
     assert mean == pytest.approx(true_gradient(paths) * (1 - 1 / group_size), abs=1e-12)
 
 
-for name, f, o in [("mt", mt_grpo, {}), ("mt acc", mt_grpo, dict(accumulate=True)), ("mt t+o", mt_grpo, dict(final_turn="turn+outcome")), ("acc t+o", mt_grpo, dict(accumulate=True, final_turn="turn+outcome")), ("skip", return_to_go, {}), ("zero", return_to_go, dict(absent="zero")), ("mr", grpo_mr, {})]:
-    for G in (2, 3, 4):
-        print(name, G, true_gradient(stop_or_go_on()), expected_gradient(stop_or_go_on(), G, f, scale="none", baseline="loo", **o))
-for o in [{}, dict(baseline="loo"), dict(final_turn="turn+outcome"), dict(final_turn="turn+outcome", baseline="loo")]:
-    print(o, expected_gradient(call_or_answer(), 8, mt_grpo, scale="none", **o))
+def test_lone_survivors_shrink_return_to_go_when_absent_members_are_skipped():
+    paths = stop_or_go_on()
+    skip = [
+        expected_gradient(paths, size, return_to_go, baseline="loo", scale="none", absent="skip") for size in (2, 4, 6)
+    ]
+    assert skip == sorted(skip)
+    assert skip[0] < 0.9 * true_gradient(paths) < skip[-1] < true_gradient(paths)
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("final_turn", ["outcome", "turn+outcome"])
+def test_per_turn_baselines_tax_every_decision_to_go_on(accumulate, final_turn):
+    found = expected_gradient(
+        stop_or_go_on(), 4, mt_grpo, scale="none", baseline="loo", accumulate=accumulate, final_turn=final_turn
+    )
+    assert 0.0 < found < 0.75 * true_gradient(stop_or_go_on())
+
+
+def test_later_turn_scores_add_nothing_to_the_expected_gradient_of_going_on():
+    plain, accumulated = (
+        expected_gradient(
+            stop_or_go_on(), 4, mt_grpo, scale="none", baseline="loo", accumulate=accumulate, final_turn="turn+outcome"
+        )
+        for accumulate in (False, True)
+    )
+    assert accumulated == pytest.approx(plain, abs=1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import index
 from typing import Any, Self
 
 import numpy as np
@@ -47,7 +48,7 @@ class TurnBatch:
         mask_BK = _as_bools("turn_mask", self.turn_mask, np.shape(self.turn_rewards), ndim=2)
         _check_prefix(mask_BK)
         B, K = mask_BK.shape
-        live_B = mask_BK.any(axis=1)
+        live_B = np.count_nonzero(mask_BK, axis=1) > 0
         arrays: dict[str, NDArray[Any]] = {
             "turn_mask": mask_BK,
             "turn_rewards": _as_floats("turn_rewards", self.turn_rewards, mask_BK),
@@ -84,7 +85,7 @@ class TurnBatch:
             group_ids: B integers.
             truncated: B flags; None means none was.
             faulted: B flags; a faulted trajectory gets an all-False mask row. None means none was.
-            state_keys: B lists of the lengths of ``turn_rewards``.
+            state_keys: B lists of the lengths of ``turn_rewards``, integers of 64 bits, signed or not.
             values: B lists, each one longer than its ``turn_rewards``.
 
         Returns:
@@ -93,6 +94,7 @@ class TurnBatch:
 
         Raises:
             ValueError: lengths disagree, or a trajectory without turns is not marked as faulted.
+            TypeError: a state key is not an integer.
         """
         lengths_B = np.array([len(row) for row in turn_rewards], dtype=np.int64)
         B = len(lengths_B)
@@ -107,19 +109,20 @@ class TurnBatch:
             turn_mask=reached_BK & ~faulted_B[:, None],
             group_ids=np.asarray(group_ids),
             truncated=np.zeros(B, dtype=bool) if truncated is None else np.asarray(truncated),
-            state_keys=None if state_keys is None else _pad("state_keys", state_keys, lengths_B),
+            state_keys=None if state_keys is None else _pad("state_keys", _wrap_keys(state_keys), lengths_B),
             values=None if values is None else _pad("values", values, lengths_B + 1),
         )
 
     @property
-    def num_turns(self) -> NDArray[np.int64]:
+    def num_turns(self) -> NDArray[np.intp]:
         """Turns taken by each trajectory, int (B,); 0 for a faulted one."""
-        return self.turn_mask.sum(axis=1, dtype=np.int64)
+        counts_B: NDArray[np.intp] = np.count_nonzero(self.turn_mask, axis=1)
+        return counts_B
 
     @property
     def live(self) -> NDArray[np.bool_]:
         """True where the trajectory has any turn, that is, was not faulted, bool (B,)."""
-        return self.turn_mask.any(axis=1)
+        return self.num_turns > 0
 
     @property
     def final_turn_mask(self) -> NDArray[np.bool_]:
@@ -129,7 +132,12 @@ class TurnBatch:
         return self.turn_mask & ~after_BK
 
 
-def _pad(name: str, rows: Sequence[Sequence[Any]], lengths_B: NDArray[np.int64]) -> NDArray[Any]:
+def _wrap_keys(rows: Sequence[Sequence[int]]) -> list[NDArray[np.uint64]]:
+    # Left to itself, NumPy makes floats of a list with keys on both sides of 2^63, which merges distinct keys.
+    return [np.array([index(key) & 0xFFFF_FFFF_FFFF_FFFF for key in row], dtype=np.uint64) for row in rows]
+
+
+def _pad(name: str, rows: Sequence[Sequence[Any] | NDArray[Any]], lengths_B: NDArray[np.int64]) -> NDArray[Any]:
     """Lay ragged rows of the given lengths into a zero-padded array."""
     found = [len(row) for row in rows]
     if found != lengths_B.tolist():

@@ -41,9 +41,7 @@ def grpo_mr(batch: TurnBatch, *, scale: Scale = "std", baseline: Baseline = "mea
         Advantages, float (B, K), 0 where masked.
     """
     merged_B = batch.outcome_rewards + batch.turn_rewards.sum(axis=1)
-    return _on_every_turn(
-        group_normalise(merged_B, batch.live, batch.group_ids, scale=scale, baseline=baseline), batch
-    )
+    return _on_every_turn(group_normalise(merged_B, batch.live, batch.group_ids, scale=scale, baseline=baseline), batch)
 
 
 def gdpo(batch: TurnBatch, *, scale: Scale = "std", baseline: Baseline = "mean") -> NDArray[np.float64]:

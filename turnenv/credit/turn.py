@@ -33,10 +33,11 @@ def mt_grpo(
         A_ik = Σ_{l=k}^{K_i-1} α^{l-k} z_gl(R^T_il) + α^{K_i-k} z_g(R^O_i)
 
     z_gk compares with all group members that took turn k, for some of which it may have been the last. The paper
-    assumes equal lengths; where the policy decides when to stop, its final-turn rule is biased: it drops z_gk on
-    the branch that stops and keeps it on the branch that goes on. ``final_turn="turn+outcome"`` adds the final turn's
-    own z_gk and mends that for a single decision. Accumulated over more turns both stay biased, because the number of
-    baselines subtracted depends on when the policy stops; ``return_to_go`` has a setting without this term.
+    assumes equal lengths. Where the policy decides when to stop, its final-turn rule is biased: it drops z_gk on the
+    branch that stops and keeps it on the branch that goes on. ``final_turn="turn+outcome"`` adds the final turn's own
+    z_gk, which mends that for a single decision. Over several decisions both forms stay biased: a later turn's score
+    averages 0 among those that took it, so what going on makes possible to earn is subtracted from going on
+    (https://github.com/verl-project/verl/issues/7244); ``return_to_go`` has a setting without this term.
 
     Args:
         batch: B trajectories of at most K turns.

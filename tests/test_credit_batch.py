@@ -46,8 +46,10 @@ def test_masked_cells_hold_zero_whatever_was_there():
     )
     assert batch.turn_rewards.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     assert batch.outcome_rewards.tolist() == [1.0, 0.0]
-    assert batch.state_keys is not None and batch.state_keys.tolist() == [[5, 0, 0], [0, 0, 0]]
-    assert batch.values is not None and batch.values.tolist() == [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    assert batch.state_keys is not None
+    assert batch.state_keys.tolist() == [[5, 0, 0], [0, 0, 0]]
+    assert batch.values is not None
+    assert batch.values.tolist() == [[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
 
 
 def test_counts_of_turns_and_the_final_one():
@@ -70,7 +72,8 @@ def test_from_ragged_pads_and_masks_faults():
     assert batch.turn_rewards.tolist() == [[0.5, 0.25, 0.0], [0.0] * 3, [1.0, 0.0, 0.0], [0.0] * 3]
     assert batch.live.tolist() == [True, False, True, False]
     assert batch.truncated.tolist() == [True, False, False, False]
-    assert batch.state_keys is not None and batch.state_keys.tolist() == [[11, 12, 0], [0] * 3, [13, 0, 0], [0] * 3]
+    assert batch.state_keys is not None
+    assert batch.state_keys.tolist() == [[11, 12, 0], [0] * 3, [13, 0, 0], [0] * 3]
     assert batch.values is not None
     assert batch.values.tolist() == [[1.0, 2.0, 3.0, 0.0], [0.0] * 4, [4.0, 5.0, 0.0, 0.0], [0.0] * 4]
 
@@ -78,7 +81,8 @@ def test_from_ragged_pads_and_masks_faults():
 def test_state_keys_of_either_sign_stay_distinct():
     keys = [[2**64 - 1, 2**63, 2**63 - 1, 0, -7]]
     batch = TurnBatch.from_ragged([[0.0] * 5], [0.0], [0], state_keys=keys)
-    assert batch.state_keys is not None and batch.state_keys.tolist() == [[-1, -(2**63), 2**63 - 1, 0, -7]]
+    assert batch.state_keys is not None
+    assert batch.state_keys.tolist() == [[-1, -(2**63), 2**63 - 1, 0, -7]]
     with pytest.raises(TypeError):
         TurnBatch.from_ragged([[0.0]], [0.0], [0], state_keys=[[0.5]])  # type: ignore[list-item]
 

@@ -32,7 +32,7 @@ class TurnBatch:
             value to bootstrap a truncated trajectory from, cells beyond it hold 0.
 
     Raises:
-        ValueError: shapes disagree, a mask row is not a prefix, a live cell is not finite, or a cast would lose something.
+        ValueError: shapes disagree, a mask row is not a prefix, a live cell is not finite, or a cast loses something.
     """
 
     turn_rewards: NDArray[np.float64]
@@ -47,7 +47,7 @@ class TurnBatch:
         """Cast, check, blank the masked cells and freeze every array."""
         mask_BK = _as_bools("turn_mask", self.turn_mask, np.shape(self.turn_rewards), ndim=2)
         _check_prefix(mask_BK)
-        B, K = mask_BK.shape
+        B = len(mask_BK)
         live_B = np.count_nonzero(mask_BK, axis=1) > 0
         arrays: dict[str, NDArray[Any]] = {
             "turn_mask": mask_BK,

@@ -41,7 +41,7 @@ def mt_grpo(
 
     Args:
         batch: B trajectories of at most K turns.
-        lam: weight of the outcome before the final turn, plain form only. One write-up uses 0.2, the released scripts 1.0.
+        lam: weight of the outcome before the final turn, plain form only. One write-up has 0.2, the released code 1.0.
         final_turn: "outcome" (the paper's rule: the final turn's own reward scores nobody's turn, though it is in the
             baseline of the others) or "turn+outcome".
         accumulate: sum the later turns' scores too.

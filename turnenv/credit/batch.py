@@ -69,11 +69,11 @@ class TurnBatch:
     def from_ragged(
         cls,
         turn_rewards: Sequence[Sequence[float]],
-        outcome_rewards: Sequence[float],
-        group_ids: Sequence[int],
+        outcome_rewards: ArrayLike,
+        group_ids: ArrayLike,
         *,
-        truncated: Sequence[bool] | None = None,
-        faulted: Sequence[bool] | None = None,
+        truncated: ArrayLike | None = None,
+        faulted: ArrayLike | None = None,
         state_keys: Sequence[Sequence[int]] | None = None,
         values: Sequence[Sequence[float]] | None = None,
     ) -> Self:

@@ -1,0 +1,43 @@
+# make compare   install what is needed, then compare GRPO-OR, GRPO-MR and MT-GRPO on the bundled policy
+# make test      install what is needed, then run the tests; make test-all runs the slow ones too
+# make lint      formatting, lint, types, arrows between modules, spelling
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STEPS ?= 150
+SEEDS ?= 3
+EVAL_EPISODES ?= 256
+OUT ?= results/compare
+JOBS ?= 2
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: compare test test-all lint clean
+
+compare: $(VENV)/.bench
+	$(BIN)/python -m benchmarks compare --env turnenv/TriviaSearch-v0 --model agents/nano \
+	  --methods grpo_or,grpo_mr,mt_grpo --seeds $(SEEDS) --steps $(STEPS) --eval-episodes $(EVAL_EPISODES) --out $(OUT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS)
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(JOBS) -m "not gpu"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+# Each extra is a stamp, so that what is installed already is not asked for again.
+$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis

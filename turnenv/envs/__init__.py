@@ -1,0 +1,30 @@
+"""The table of registrations: every environment that `gym.make` knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+
+#: id -> (module and class, keyword arguments)
+TABLE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "turnenv/GuessNumber-v0": ("guess_number:GuessNumber", {}),
+    "turnenv/GuessNumber-hard-v0": ("guess_number:GuessNumber", {"low": 1, "high": 10_000}),
+    "turnenv/TriviaSearch-v0": ("trivia_search:TriviaSearch", {}),
+}
+
+IDS = tuple(TABLE)
+
+
+def register_all() -> None:
+    """Register every id, once."""
+    for env_id, (entry_point, kwargs) in TABLE.items():
+        if env_id not in gymnasium.registry:
+            module = entry_point.partition(":")[0]
+            gymnasium.register(
+                env_id,
+                entry_point=f"turnenv.envs.{entry_point}",
+                vector_entry_point=f"turnenv.envs.{module}:make_vector",
+                kwargs=dict(kwargs),
+            )

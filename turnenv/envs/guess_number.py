@@ -1,0 +1,92 @@
+"""GuessNumber: find a hidden number from 'higher' and 'lower', the smallest honest multi-turn game."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import log
+from typing import Any
+
+import numpy as np
+
+from turnenv.core import Reply, TextEnv
+from turnenv.types import End
+from turnenv.vector import TextVectorEnv
+
+_NUMBER = re.compile(r"(?<!\d)[-+]?\d{1,18}(?!\d)")
+
+
+@dataclass(slots=True)
+class Search:
+    """The hidden number, and the range that the answers so far leave open."""
+
+    hidden: int
+    low: int
+    high: int
+
+
+class GuessNumber(TextEnv[Search]):
+    """Guess a whole number between `low` and `high`; the last number in the agent's text is its guess.
+
+    A turn earns the information that it won, as a share of all there is to win: a guess that cuts the numbers still
+    possible from n to m earns `0.5·log(n/m)/log(N)` for `N` numbers in all, so that an episode's turns never sum to
+    more than 0.5 and a repeated guess earns 0. The outcome is 1.0 for the number itself.
+
+    Args:
+        low: the smallest number.
+        high: the largest number.
+        max_turns: guesses allowed; by default what bisection needs at worst.
+        render_mode: "ansi" keeps the transcript for `render`.
+
+    Raises:
+        ValueError: if the range holds fewer than two numbers or `max_turns` is below 1.
+    """
+
+    def __init__(
+        self, low: int = 1, high: int = 50, *, max_turns: int | None = None, render_mode: str | None = None
+    ) -> None:
+        super().__init__(render_mode=render_mode)
+        if high <= low:
+            raise ValueError(f"the range {low}…{high} leaves nothing to guess: high must exceed low")
+        self.low, self.high = low, high
+        self.num_tasks = high - low + 1
+        self.max_turns = self.num_tasks.bit_length() if max_turns is None else max_turns
+        if self.max_turns < 1:
+            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        self._per_nat = 0.5 / log(self.num_tasks)
+        self.system_prompt = (
+            f"Find the hidden whole number between {low} and {high}. Each turn, write one guess; the last number in "
+            f"your message counts. You are told whether the hidden number is higher or lower. You have "
+            f"{self.max_turns} guesses."
+        )
+
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Search, str]:
+        """Task i hides the number `low + i`."""
+        state = Search(self.low + options["task"], self.low, self.high)
+        return state, f"Guess the number between {self.low} and {self.high}."
+
+    def respond(self, state: Search, action: str, rng: np.random.Generator) -> Reply:
+        """Compare the guess with the hidden number."""
+        numbers = _NUMBER.findall(action)
+        if not numbers:
+            return Reply.turn("Your message holds no number: write one whole number.", {"information": 0.0}, valid=False)
+        guess, open_before = int(numbers[-1]), state.high - state.low + 1
+        if guess == state.hidden:
+            state.low = state.high = guess
+            reward = {"information": self._per_nat * log(open_before)}
+            return Reply.final("Correct!", reward, outcome={"found": 1.0}, success=True, end=End.SOLVED)
+        if guess < state.hidden:
+            state.low, hint = max(state.low, guess + 1), "higher"
+        else:
+            state.high, hint = min(state.high, guess - 1), "lower"
+        reward = {"information": self._per_nat * log(open_before / (state.high - state.low + 1))}
+        return Reply.turn(f"The hidden number is {hint} than {guess}.", reward)
+
+    def state_key(self, state: Search) -> object:
+        """The hidden number and the open range."""
+        return state.hidden, state.low, state.high
+
+
+make_vector = partial(TextVectorEnv, GuessNumber)

@@ -134,6 +134,7 @@ def _error(code: str, info: str) -> dict[str, Any]:
 class _Handler(BaseHTTPRequestHandler):
     wiki: MediaWikiServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -174,5 +175,5 @@ class _Handler(BaseHTTPRequestHandler):
                 if self.wiki.closing.wait(drip):
                     return
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         pass

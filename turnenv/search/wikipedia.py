@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import importlib.metadata
 import json
 import os
 import re
@@ -21,6 +20,7 @@ import wikipediaapi
 from turnenv.search.base import Passage, SearchError
 from turnenv.search.mediawiki import DEADLINE, MediaWikiTransport, Pace
 from turnenv.search.passage_cache import PassageCache
+from turnenv.version import __version__
 
 __all__ = ["WikipediaSearch", "clean_query"]
 
@@ -28,17 +28,9 @@ __all__ = ["WikipediaSearch", "clean_query"]
 MAX_QUERY_CHARS = 300
 #: How many hits beyond k are asked for, in case some have no lead of their own.
 _SPARE_HITS = 3
-_CONTACT = "https://pypi.org/project/turnenv/"
+USER_AGENT = f"turnenv/{__version__} (https://pypi.org/project/turnenv/)"
 # Keywords ("insource:/…/"), wildcards and fuzziness: costly for the server, and a way to provoke its errors.
 _SYNTAX = re.compile(r"[\x00-\x1f\x7f:*?~\\|/<>\[\]{}]+")
-
-
-def _default_user_agent() -> str:
-    try:
-        version = importlib.metadata.version("turnenv")
-    except importlib.metadata.PackageNotFoundError:
-        version = "dev"
-    return f"turnenv/{version} ({_CONTACT})"
 
 
 def clean_query(query: str) -> str:
@@ -84,7 +76,7 @@ class WikipediaSearch:
 
     k: int = 1
     language: str = "en"
-    user_agent: str = field(default_factory=_default_user_agent)
+    user_agent: str = USER_AGENT
     timeout: float = 10.0
     deadline: float = 30.0
     max_attempts: int = 4

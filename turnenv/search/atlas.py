@@ -1,0 +1,111 @@
+"""Search over the bundled atlas: BM25 by SQLite's full-text index, in memory, with no server and no download."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+from functools import lru_cache
+
+from turnenv.data.atlas import articles
+from turnenv.search.base import Passage
+
+__all__ = ["AtlasSearch"]
+
+_TITLE_WEIGHT = 4.0
+_LONGEST_QUERY = 10_000
+_MOST_TERMS = 64
+_TERM = re.compile(r"(?:[^\W_]|[+#])+")
+_STOP_WORDS = frozenset(
+    "a about an and are as at be been by did do does for from had has have he her his how in into is it its name of on"
+    " or s she that the their them there they this to was were what when where which who whom whose why with".split()
+)
+
+
+class AtlasSearch:
+    """BM25 search (Robertson & Zaragoza 2009) over title and text of the atlas, words stemmed and accents ignored.
+
+    The index is built at a thread's first search, in each process anew. Instances may be pickled, forked and shared
+    by threads.
+
+    Args:
+        k: how many passages a search returns at most.
+    """
+
+    def __init__(self, k: int = 1) -> None:
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        self.k = k
+
+    def search(self, query: str) -> tuple[Passage, ...]:
+        """Find the passages nearest to a query.
+
+        Args:
+            query: any text at all; its first 64 distinct terms that are no stop words count.
+
+        Returns:
+            At most `k` passages, best first, ties in the atlas's order; none if no term occurs in the atlas.
+        """
+        return _ranked(_terms(query), self.k)
+
+    def __repr__(self) -> str:
+        return f"AtlasSearch(k={self.k})"
+
+
+def _terms(query: str) -> tuple[str, ...]:
+    """The distinct terms of a query in their order, without stop words."""
+    terms: dict[str, None] = {}
+    for match in _TERM.finditer(query[:_LONGEST_QUERY].lower()):
+        if match[0] not in _STOP_WORDS:
+            terms[match[0]] = None
+            if len(terms) == _MOST_TERMS:
+                break
+    return tuple(terms)
+
+
+@lru_cache(maxsize=16_384)
+def _ranked(terms: tuple[str, ...], k: int) -> tuple[Passage, ...]:
+    """The k best passages for some terms."""
+    if not terms:
+        return ()
+    # Quoted, a term can be no operator; a character class of Python's that FTS5 does not know matches nothing.
+    match = " OR ".join(f'"{term}"' for term in terms)
+    found = _index().execute(
+        "SELECT rowid FROM articles WHERE articles MATCH ? ORDER BY bm25(articles, ?, 1.0), rowid LIMIT ?",
+        (match, _TITLE_WEIGHT, k),
+    )
+    return tuple(Passage(article.title, article.text) for article in (articles()[rowid - 1] for (rowid,) in found))
+
+
+class _Local(threading.local):
+    """The index of this thread, and the process that built it: SQLite forbids use across a fork."""
+
+    index: _Index | None = None
+    pid = 0
+
+
+class _Index:
+    """An open in-memory index, closed when it is let go."""
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", check_same_thread=False)
+        self.connection.execute(
+            "CREATE VIRTUAL TABLE articles USING fts5(title, text, tokenize = "
+            "\"porter unicode61 remove_diacritics 2 tokenchars '+#'\")"
+        )
+        rows = ((number, article.title, article.text) for number, article in enumerate(articles(), start=1))
+        self.connection.executemany("INSERT INTO articles (rowid, title, text) VALUES (?, ?, ?)", rows)
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+_LOCAL = _Local()
+
+
+def _index() -> sqlite3.Connection:
+    """The index of this thread in this process, built on demand."""
+    if _LOCAL.index is None or _LOCAL.pid != os.getpid():
+        _LOCAL.index, _LOCAL.pid = _Index(), os.getpid()
+    return _LOCAL.index.connection

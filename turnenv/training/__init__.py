@@ -1,0 +1,28 @@
+"""The `train` extra: any causal LM of transformers as a policy, and turn-level GRPO on TRL."""
+
+try:
+    import peft  # noqa: F401
+    import torch  # noqa: F401
+    import transformers  # noqa: F401
+    import trl  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"turnenv.training needs {error.name}: pip install 'turnenv[train]'") from error
+
+from turnenv.training.chat import ChatFrame
+from turnenv.training.config import TurnGRPOConfig
+from turnenv.training.generation import Sampling
+from turnenv.training.metrics import episode_metrics
+from turnenv.training.policy import ChatPolicy, TokenStream
+from turnenv.training.seeds import seed_dataset
+from turnenv.training.trainer import TurnGRPOTrainer
+
+__all__ = [
+    "ChatFrame",
+    "ChatPolicy",
+    "Sampling",
+    "TokenStream",
+    "TurnGRPOConfig",
+    "TurnGRPOTrainer",
+    "episode_metrics",
+    "seed_dataset",
+]

@@ -1,0 +1,44 @@
+"""From episodes to the advantage of every token: the estimator's (B, K) laid over the tokens of each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from numpy import float64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from turnenv.credit import TurnBatch
+from turnenv.types import End, Episode
+
+
+def turn_batch(episodes: Sequence[Episode], group_size: int) -> TurnBatch:
+    """What an estimator is given of B episodes, of which each `group_size` consecutive ones are a group."""
+    return TurnBatch.from_ragged(
+        [episode.turn_rewards for episode in episodes],
+        [episode.outcome.reward for episode in episodes],
+        [row // group_size for row in range(len(episodes))],
+        truncated=[episode.outcome.end is End.TURN_LIMIT for episode in episodes],
+        faulted=[episode.faulted for episode in episodes],
+        state_keys=[[turn.state_key for turn in episode.turns] for episode in episodes],
+    )
+
+
+def spread_over_tokens(advantages: NDArray[float64], turn_of: Sequence[Sequence[int]], width: int) -> Tensor:
+    """Give each token the advantage of the turn it was sampled in.
+
+    Args:
+        advantages: of turn k of episode b, (B, K).
+        turn_of: B lists, the turn of each token, -1 for the environment's.
+        width: T, at least the longest list.
+
+    Returns:
+        Float32 (B, T), 0 on the environment's tokens and on padding.
+    """
+    turns_BT = torch.full((len(turn_of), width), -1, dtype=torch.long)
+    for row, turns in enumerate(turn_of):
+        turns_BT[row, : len(turns)] = torch.tensor(turns, dtype=torch.long)
+    advantages_BK = torch.as_tensor(advantages, dtype=torch.float32)
+    assert advantages_BK.shape[0] == len(turn_of), f"{advantages_BK.shape[0]} rows of advantages for {len(turn_of)}"
+    return torch.where(turns_BT >= 0, advantages_BK.gather(1, turns_BT.clamp(min=0)), 0.0)

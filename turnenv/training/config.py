@@ -1,0 +1,88 @@
+"""TurnGRPOConfig: TRL's GRPOConfig plus how credit is assigned and how turns are played."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from transformers.utils import is_torch_bf16_gpu_available
+from trl import GRPOConfig
+
+_OF_THE_ESTIMATOR = {"scale_rewards": "group", "multi_objective_aggregation": "sum_then_normalize", "reward_weights": None}
+_OF_TRLS_SAMPLER = {"min_p": None, "repetition_penalty": 1.0, "generation_kwargs": None}
+
+
+@dataclass
+class TurnGRPOConfig(GRPOConfig):
+    """Arguments of `TurnGRPOTrainer`; all of TRL's GRPOConfig and of transformers' TrainingArguments apply.
+
+    What differs from TRL:
+
+    * Completions are never cut at `max_completion_length`: an episode is as long as its turns, each of at most
+      `max_turn_tokens`, and what the environment says between them. That field only sets the constant by which
+      `loss_type="dr_grpo"` divides.
+    * `loss_type="dapo"`, TRL's default, averages over all sampled tokens of a batch, so a long turn weighs more than a
+      short one with the same advantage; "grpo" averages over an episode's tokens first.
+    * `bf16` is on by default only where the hardware has it.
+    * Evaluation plays each seed once (`num_generations_eval=1`).
+    """
+
+    _VALID_DICT_FIELDS: ClassVar[list[str]] = [*GRPOConfig._VALID_DICT_FIELDS, "credit_kwargs"]
+
+    credit: str = field(
+        default="mt_grpo",
+        metadata={"help": "Estimator of the advantages: a name in turnenv.credit.ESTIMATORS, such as grpo_or, grpo_mr."},
+    )
+    credit_kwargs: dict[str, Any] | str | None = field(
+        default=None, metadata={"help": 'Options of the estimator, as JSON on the command line: \'{"lam": 0.2}\'.'}
+    )
+    max_turns: int | None = field(
+        default=None, metadata={"help": "Turns after which an episode is cut; the environment's own number if not set."}
+    )
+    max_turn_tokens: int = field(default=256, metadata={"help": "The most tokens that the model may write in one turn."})
+    stop_strings: list[str] | None = field(
+        default=None, metadata={"help": "Texts that end a turn as EOS does, for base models: '</tool>' '</answer>'."}
+    )
+    pass_tools: bool = field(
+        default=False,
+        metadata={"help": "Give the tools' schemas to the chat template; the system prompt describes them already."},
+    )
+    num_train_seeds: int | None = field(
+        default=None,
+        metadata={"help": "Episode groups in an epoch; as many as max_steps needs, or 1000 without max_steps, if not set."},
+    )
+    num_eval_seeds: int = field(default=64, metadata={"help": "Episodes that an evaluation plays."})
+    num_generations_eval: int | None = field(
+        default=1, metadata={"help": "How often an evaluation plays each seed."}
+    )
+
+    def __post_init__(self) -> None:
+        """Settle the defaults that depend on the machine and check combinations."""
+        if self.bf16 is None:
+            self.bf16 = not self.fp16 and not self.use_cpu and is_torch_bf16_gpu_available()
+        with warnings.catch_warnings():
+            # TRL still sets transformers' old name for it, which is no fault of the user's.
+            warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
+            super().__post_init__()
+        self.credit_kwargs = dict(self.credit_kwargs or {})
+        for name in ("max_turns", "max_turn_tokens", "num_train_seeds", "num_eval_seeds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+        self._refuse(_OF_THE_ESTIMATOR, "the estimator makes the advantages; use credit and credit_kwargs instead")
+        self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k alone")
+        if self.temperature <= 0.0:
+            raise ValueError(f"temperature={self.temperature}: a group needs variety, and the loss divides by it; use 1.0")
+        if self.remove_unused_columns:
+            raise ValueError("remove_unused_columns=True would remove the episodes' seeds: leave it False")
+        if self.use_vllm and (self.vllm_mode != "colocate" or self.vllm_tensor_parallel_size != 1):
+            raise ValueError(
+                "multi-turn rollouts with vLLM need vllm_mode='colocate' and vllm_tensor_parallel_size=1: elsewhere "
+                "every generation is a collective call, and ranks with fewer running episodes would hang"
+            )
+
+    def _refuse(self, unread: dict[str, Any], why: str) -> None:
+        for name, default in unread.items():
+            if getattr(self, name) != default:
+                raise ValueError(f"{name}={getattr(self, name)!r} would not be read: {why}")

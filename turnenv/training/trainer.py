@@ -1,0 +1,235 @@
+"""TurnGRPOTrainer: TRL's GRPO on whole episodes of a turnenv environment, with an advantage for every turn."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import trl
+from accelerate.utils import gather_object
+from datasets import Dataset
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+# TRL warns that rollout_func is experimental; `_check_seam` is our answer. It also reads a name deprecated elsewhere.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+
+from trl import GRPOTrainer
+from trl.models import unwrap_model_for_generation
+
+from turnenv.core import TextEnv
+from turnenv.credit import Estimator, TurnBatch, resolve
+from turnenv.rollout import collect, vectorise
+from turnenv.training.advantages import spread_over_tokens, turn_batch
+from turnenv.training.chat import ChatFrame
+from turnenv.training.config import TurnGRPOConfig
+from turnenv.training.metrics import advantage_metrics, episode_metrics
+from turnenv.training.policy import ChatPolicy, eos_ids_of
+from turnenv.training.seeds import seed_dataset
+from turnenv.types import Episode
+from turnenv.vector import TextVectorEnv
+
+TESTED_TRL = "trl>=1.14,<1.17"
+_DEFAULT_SEEDS = 1000
+_EVAL_SALT = 0x5EED
+
+
+class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """Trains a causal LM on an environment with turn-level (or any other) credit.
+
+    Every method is this trainer with another estimator: the episodes, the tokens and the loss are the same code. A
+    faulted episode stays out of the gradient, of the loss's token count and of its group's statistics. TRL's own
+    metric `reward` counts it as 0; `return` leaves it out.
+
+    Args:
+        model: a path or hub id, a `PreTrainedModel`, or a `PeftModel`.
+        env: an environment id, or a function that makes one environment.
+        args: the configuration.
+        processing_class: the tokenizer; by default the model's own.
+        env_kwargs: passed to the environment.
+        eval_env_kwargs: passed to the environment of evaluations instead of `env_kwargs`.
+        credit: an estimator as a function, instead of the name `args.credit`.
+        train_dataset: rows of `prompt` (may be empty), `seed` and optionally `task`; by default `seed_dataset` makes it.
+        eval_dataset: the same for evaluations.
+        callbacks: as in transformers' Trainer.
+        optimizers: as in transformers' Trainer.
+        quantization_config: for a model given by path.
+        peft_config: trains an adapter (LoRA) instead of the model.
+
+    Raises:
+        ValueError: if the estimator, its options, the chat template or the dataset cannot work.
+    """
+
+    args: TurnGRPOConfig
+
+    def __init__(
+        self,
+        model: str | PreTrainedModel,
+        env: str | Callable[..., TextEnv[Any]],
+        args: TurnGRPOConfig | None = None,
+        *,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        env_kwargs: Mapping[str, Any] | None = None,
+        eval_env_kwargs: Mapping[str, Any] | None = None,
+        credit: Estimator | None = None,
+        train_dataset: Dataset | None = None,
+        eval_dataset: Dataset | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+        optimizers: tuple[torch.optim.Optimizer | None, torch.optim.lr_scheduler.LambdaLR | None] = (None, None),
+        quantization_config: Any = None,
+        peft_config: Any = None,
+    ) -> None:
+        args = TurnGRPOConfig() if args is None else args
+        self._estimator = resolve(args.credit if credit is None else credit)
+        _try_estimator(self._estimator, args.credit_kwargs)
+        limit = {} if args.max_turns is None else {"max_turns": args.max_turns}
+        self._env = env
+        self._env_kwargs = {
+            "train": {**(env_kwargs or {}), **limit},
+            "eval": {**(eval_env_kwargs or env_kwargs or {}), **limit},
+        }
+        self._batches: dict[tuple[str, int], TextVectorEnv] = {}
+        self._rows: list[dict[str, Any]] = []
+        if eval_dataset is None and args.eval_strategy != "no":
+            eval_dataset = seed_dataset(args.num_eval_seeds, seed=args.seed + _EVAL_SALT)
+        super().__init__(
+            model=model,
+            reward_funcs=episode_return,
+            args=args,
+            train_dataset=train_dataset or seed_dataset(_seeds_needed(args), seed=args.seed),
+            eval_dataset=eval_dataset,
+            processing_class=processing_class or _tokenizer_of(model),
+            callbacks=callbacks,
+            optimizers=optimizers,
+            quantization_config=quantization_config,
+            peft_config=peft_config,
+            rollout_func=TurnGRPOTrainer._play,
+        )
+        self.chat_frame = ChatFrame.from_tokenizer(
+            self.processing_class,
+            eos_ids=eos_ids_of(self.accelerator.unwrap_model(self.model)),
+            stop_strings=args.stop_strings or (),
+            pass_tools=args.pass_tools,
+            template_kwargs=args.chat_template_kwargs,
+        )
+
+    @staticmethod
+    def _play(prompts: Sequence[str], trainer: TurnGRPOTrainer) -> dict[str, Any]:
+        """TRL's `rollout_func`: it hands over the prompts only, so the rows of seeds wait in the trainer."""
+        rows = trainer._rows
+        _check(len(rows) == len(prompts), "rollout_func is no longer given one prompt a row")
+        seeds = [row["seed"] for row in rows]
+        tasks = [row["task"] for row in rows] if "task" in rows[0] else None
+        with (
+            unwrap_model_for_generation(trainer.model_wrapped, trainer.accelerator) as model,
+            trainer.accelerator.autocast(),
+        ):
+            policy = trainer._policy(model)
+            episodes = collect(trainer._vector_env(len(rows)), policy, seeds, tasks=tasks)
+        streams = policy.streams
+        return {
+            "prompt_ids": [stream.prompt_ids for stream in streams],
+            "completion_ids": [stream.completion_ids for stream in streams],
+            "logprobs": [stream.logprobs for stream in streams],
+            "env_mask": [
+                [int(turn >= 0 and not episode.faulted) for turn in stream.turn_of]
+                for stream, episode in zip(streams, episodes, strict=True)
+            ],
+            "turn_of": [stream.turn_of for stream in streams],
+            "episode": episodes,
+        }
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """TRL's batch with the estimator's advantages, float (B, T), in place of its own (B,)."""
+        self._rows = inputs
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        _check_seam(inputs, output)
+        # A group may be spread over processes, so each of them scores the whole batch and keeps its own rows.
+        episodes: list[Episode] = gather_object([_without_text(row["episode"]) for row in inputs])
+        group_size = self.num_generations if self.model.training else self.num_generations_eval
+        batch = turn_batch(episodes, group_size)
+        advantages_BK = self._estimator(batch, **self.args.credit_kwargs)
+        first = self.accelerator.process_index * len(inputs)
+        output["advantages"] = spread_over_tokens(
+            advantages_BK[first : first + len(inputs)],
+            [row["turn_of"] for row in inputs],
+            output["completion_ids"].shape[1],
+        ).to(output["completion_ids"].device)
+        self._report(episode_metrics(episodes) | advantage_metrics(batch, advantages_BK))
+        return output
+
+    def _report(self, metrics: Mapping[str, float]) -> None:
+        mode = "train" if self.model.training else "eval"
+        for name, value in metrics.items():
+            self._metrics[mode][name].append(value)
+
+    def _policy(self, model: PreTrainedModel) -> ChatPolicy:
+        return ChatPolicy(
+            model,
+            self.processing_class,
+            max_turn_tokens=self.args.max_turn_tokens,
+            temperature=self.args.temperature,
+            top_p=self.args.top_p,
+            top_k=self.args.top_k,
+            frame=self.chat_frame,
+        )
+
+    def _vector_env(self, num_envs: int) -> TextVectorEnv:
+        mode = "train" if self.model.training else "eval"
+        if (mode, num_envs) not in self._batches:
+            self._batches[mode, num_envs] = vectorise(self._env, num_envs, **self._env_kwargs[mode])
+        return self._batches[mode, num_envs]
+
+
+def episode_return(prompts: Sequence[str], episode: Sequence[Episode], **_: Any) -> list[float]:
+    """TRL's reward function, which only feeds its own logs: turn rewards plus outcome."""
+    return [played.total_reward for played in episode]
+
+
+def _without_text(episode: Episode) -> Episode:
+    """What the other processes need of an episode; its text and log-probabilities are most of its size."""
+    turns = tuple(replace(turn, observation="", action="", logprobs=None) for turn in episode.turns)
+    return replace(episode, turns=turns, final_observation="")
+
+
+def _seeds_needed(args: TurnGRPOConfig) -> int:
+    if args.num_train_seeds is not None:
+        return args.num_train_seeds
+    if args.max_steps <= 0:
+        return _DEFAULT_SEEDS
+    batches_a_step = args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations)
+    return int(np.ceil(args.max_steps * batches_a_step)) * (args.generation_batch_size // args.num_generations)
+
+
+def _tokenizer_of(model: str | PreTrainedModel) -> PreTrainedTokenizerBase:
+    name = model if isinstance(model, str) else model.config.name_or_path
+    if not name:
+        raise ValueError("the model was not loaded from a path, so its tokenizer is unknown: pass processing_class=")
+    return AutoTokenizer.from_pretrained(name)
+
+
+def _try_estimator(estimator: Estimator, options: Mapping[str, Any]) -> None:
+    batch = TurnBatch.from_ragged([[0.0, 1.0], [1.0]], [0.0, 1.0], [0, 0])
+    try:
+        advantages = estimator(batch, **options)
+    except TypeError as error:
+        raise ValueError(f"the estimator does not take credit_kwargs={dict(options)}: {error}") from error
+    if np.shape(advantages) != (2, 2):
+        raise ValueError(f"an estimator returns advantages (B, K), here (2, 2); this one returned {np.shape(advantages)}")
+
+
+def _check_seam(inputs: Sequence[Mapping[str, Any]], output: Mapping[str, Any]) -> None:
+    _check(all("episode" in row and "turn_of" in row for row in inputs), "rollout_func's fields are not in the rows")
+    _check(output.get("advantages", torch.empty(0, 0)).shape == (len(inputs),), "advantages are no longer (B,)")
+    _check("tool_mask" in output, "env_mask no longer becomes tool_mask, so environment tokens would be trained")
+    _check(output["tool_mask"].shape == output["completion_ids"].shape, "tool_mask no longer covers the completion")
+
+
+def _check(holds: bool, what: str) -> None:
+    if not holds:
+        raise RuntimeError(f"TRL {trl.__version__} differs from what turnenv builds on: {what}. pip install '{TESTED_TRL}'")

@@ -291,7 +291,9 @@ def _example_call(tools: Sequence[Mapping[str, Any]], arguments_key: str) -> str
     if not tools:
         return _dumps({"name": "tool", arguments_key: {}})
     function = tools[0]["function"]
-    return _dumps({"name": function["name"], arguments_key: {name: "…" for name in function["parameters"]["properties"]}})
+    return _dumps(
+        {"name": function["name"], arguments_key: dict.fromkeys(function["parameters"]["properties"], "…")}
+    )
 
 
 def _describe(tools: Sequence[Mapping[str, Any]]) -> str:

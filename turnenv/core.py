@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import gymnasium
 import numpy as np
@@ -20,8 +20,7 @@ State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What the environment says to an action; made by `Reply.turn`, `Reply.final` or `Reply.fault`.
 
     Attributes:
@@ -32,7 +31,7 @@ class Reply:
     """
 
     text: str
-    rewards: Mapping[str, float] = field(default_factory=dict)
+    rewards: Mapping[str, float] = _NOTHING
     valid: bool = True
     outcome: Outcome | None = None
 
@@ -128,9 +127,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         """The outcome's reward by name for an episode that ran out of turns: nothing, unless a task overrides it."""
         return _NOTHING
 
-    def reset(
-        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[str, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode.
 
         Args:
@@ -170,9 +167,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
         self._turn = turn = self._turn + 1
         key = hash_state(self.state_key(self._state))
-        reply = self.respond(
-            self._state, action, cast(np.random.Generator, TurnGenerator(self._episode_seed, turn))
-        )
+        reply = self.respond(self._state, action, cast(np.random.Generator, TurnGenerator(self._episode_seed, turn)))
         outcome = reply.outcome
         if outcome is None and turn >= self.max_turns:
             outcome = self._cut()
@@ -243,7 +238,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.generator)
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The episode so far as text, if `render_mode="ansi"`."""
         return None if self.render_mode is None else "\n\n".join(self._transcript)
 

@@ -148,7 +148,5 @@ def _episode(
     env_id: str, task: int, seed: int, turns: Sequence[Turn], closing: Mapping[str, Any], last: str
 ) -> Episode:
     ending = closing["outcome"]
-    outcome = Outcome(
-        ending["reward"], ending["success"], End(ending["end"]), ending["components"], closing["fault"]
-    )
+    outcome = Outcome(ending["reward"], ending["success"], End(ending["end"]), ending["components"], closing["fault"])
     return Episode(env_id, task, seed, tuple(turns), outcome, last, __version__)

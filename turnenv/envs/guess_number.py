@@ -71,7 +71,9 @@ class GuessNumber(TextEnv[Search]):
         """Compare the guess with the hidden number."""
         numbers = _NUMBER.findall(action)
         if not numbers:
-            return Reply.turn("Your message holds no number: write one whole number.", {"information": 0.0}, valid=False)
+            return Reply.turn(
+                "Your message holds no number: write one whole number.", {"information": 0.0}, valid=False
+            )
         guess, open_before = int(numbers[-1]), state.high - state.low + 1
         if guess == state.hidden:
             state.low = state.high = guess

@@ -157,7 +157,9 @@ class TriviaSearch(TextEnv[Dialogue]):
             **{name: total / state.turn for name, total in state.format_totals.items()},
         }
         outcome = {name: WEIGHTS[name] * score for name, score in scores.items()}
-        return Reply.final("Correct." if right else "Wrong.", _turn_rewards(False, False), outcome=outcome, success=right == 1.0)
+        return Reply.final(
+            "Correct." if right else "Wrong.", _turn_rewards(False, False), outcome=outcome, success=right == 1.0
+        )
 
     def silence(self, state: Dialogue) -> Mapping[str, float]:
         """Nothing is paid for an episode without an answer, not even its format."""

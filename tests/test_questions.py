@@ -151,6 +151,14 @@ def test_csv_holds_several_answers_and_keeps_every_text(tmp_path: Path) -> None:
     assert loaded[-1].question == "Where, then?"
 
 
+def test_a_file_is_read_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _write(tmp_path / "own.jsonl", [{"question": "q", "answer": "a"}])
+    asked: list[object] = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: asked.append(args) or [])
+    assert load_questions(path) == (TriviaQuestion("q", ("a",)),)
+    assert asked == []
+
+
 def test_fields_may_have_other_names(tmp_path: Path) -> None:
     path = tmp_path / "other.csv"
     path.write_text("ask,tell\nCapital of France?,Paris\n")

@@ -20,7 +20,7 @@ __all__ = ["SOURCES", "TriviaQuestion", "load_questions", "rows_to_questions"]
 SOURCES = ("atlas", "trivia_qa")
 
 _TRIVIA_QA = ("mandarjoshi/trivia_qa", "rc.nocontext")
-_BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
+_FILE_KINDS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
 #: TriviaQA's test split hides its answers behind this value.
 _HIDDEN = "<unk>"
 
@@ -189,10 +189,10 @@ def _first_of_each(questions: Iterable[TriviaQuestion]) -> Iterator[TriviaQuesti
 
 def _existing_file(name: str) -> Path:
     path = Path(name).expanduser()
-    if path.suffix.lower() not in _BUILDERS:
+    if path.suffix.lower() not in _FILE_KINDS:
         close = difflib.get_close_matches(name, SOURCES)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-        known = f"known are {', '.join(map(repr, SOURCES))} and files ending in {', '.join(_BUILDERS)}"
+        known = f"known are {', '.join(map(repr, SOURCES))} and files ending in {', '.join(_FILE_KINDS)}"
         raise ValueError(f"unknown source of questions {name!r}: {known}{hint}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of questions at {path.absolute()}")
@@ -220,21 +220,21 @@ def _file(
 
 
 def _read_rows(path: Path, limit: int | None, text_fields: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a file, streamed, so that `datasets` keeps no copy of it."""
+    """The rows of a file, streamed: `datasets` keeps no copy of it, and, unlike in load_dataset, calls no hub."""
     import datasets
 
     if path.stat().st_size == 0:
         return []
-    builder = _BUILDERS[path.suffix.lower()]
+    kind = _FILE_KINDS[path.suffix.lower()]
     options: dict[str, Any] = {}
-    if builder == "csv":  # An answer "NA" or "007" is a text, whatever a table of numbers would make of it.
+    if kind == "csv":  # An answer "NA" or "007" is a text, whatever a table of numbers would make of it.
         options = {"converters": dict.fromkeys(text_fields, str), "na_filter": False}
     try:
-        data = datasets.load_dataset(builder, data_files=str(path), split="train", streaming=True, **options)
+        data = getattr(datasets.IterableDataset, f"from_{kind}")(str(path), **options)
         rows = [dict(row) for row in itertools.islice(data, limit)]
     except (ValueError, OSError, StopIteration, datasets.exceptions.DatasetsError) as error:
-        cause = f"{type(error).__name__}: {error}".strip().rstrip(":")
-        raise ValueError(f"{path} cannot be read as {builder} ({cause}); mend the file or its suffix") from error
+        cause = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise ValueError(f"{path} cannot be read as {kind} ({cause}); mend the file or its suffix") from error
     if rows and any(column.startswith("__index_level") for column in rows[0]):
         raise ValueError(f"{path} has rows with more fields than its header; put quotes around a text with a comma")
     return rows

@@ -14,10 +14,11 @@ __all__ = ["SPLITS", "Article", "Fact", "Question", "articles", "facts", "questi
 #: The splits of the questions; an entity belongs to exactly one of them.
 SPLITS = ("train", "validation", "test")
 
-# An answer that is a word of ordinary English (symbol As, domain .in, abbreviation OR) would count as found in any text.
-_ORDINARY_WORDS = frozenset(
-    "a am an are as at be by can do for go he her hi i in is it la ma me my no of oh ok on or pa so the to us we".split()
+# Found as an answer in any text at all: the symbol As, the domain .in, the abbreviation OR.
+_ORDINARY = (
+    "a am an are as at be by can do for go he her hi i in is it la ma me my no of oh ok on or pa so the to us we"
 )
+_ORDINARY_WORDS = frozenset(_ORDINARY.split())
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def articles() -> tuple[Article, ...]:
 def facts() -> tuple[Fact, ...]:
     """All facts, ordered by topic, table row and column."""
     return tuple(
-        Fact(row.title, relation.name, values[0], values[1:], topic.name, _link(relation, values[0]))
+        Fact(row.title, relation.name, values[0], values[1:], topic.name, _link(relation, values))
         for topic in topics()
         for row in topic.rows
         for relation, values in _known(topic, row)
@@ -128,8 +129,8 @@ def _ask_all() -> Iterator[Question]:
                     text = _pick(relation.questions, row, relation.name + "?")
                     text = _capitalise(text.format_map(_question_words(row)))
                     if _worth_asking(text, answers):
-                        id = _hash(row.title, relation.name)
-                        yield Question(id, text, answers, topic.name, relation.name, row.title, row.title)
+                        number = _hash(row.title, relation.name)
+                        yield Question(number, text, answers, topic.name, relation.name, row.title, row.title)
 
 
 def _worth_asking(question: str, answers: Sequence[str]) -> bool:
@@ -144,7 +145,7 @@ def _words(text: str) -> str:
 
 
 def _write(topic: Topic, row: Row) -> str:
-    """Write an article: a first sentence, then one for each fact that it does not hold, in an order of the row's own."""
+    """Write an article: a first sentence, then one for each fact that it lacks, in an order of the row's own."""
     words = _article_words(topic, row)
     intros = [intro for intro in topic.intros if _fields(intro) <= words.keys()]
     intro = _pick(intros, row, "intro")
@@ -152,7 +153,8 @@ def _write(topic: Topic, row: Row) -> str:
     rest = [relation for relation, _ in _known(topic, row) if not {relation.name, f"a_{relation.name}"} & told]
     rest.sort(key=lambda relation: _hash(row.title, relation.name + " order"))
     sentences = [intro, *(_pick(relation.sentences, row, relation.name) for relation in rest)]
-    return " ".join(_capitalise(sentence.format_map(words)) for sentence in sentences)
+    text = " ".join(_capitalise(sentence.format_map(words)) for sentence in sentences)
+    return text.replace("..", ".")  # a value may end in a full stop of its own: Washington, D.C.
 
 
 def _article_words(topic: Topic, row: Row) -> dict[str, str]:
@@ -177,9 +179,10 @@ def _known(topic: Topic, row: Row) -> Iterator[tuple[Relation, tuple[str, ...]]]
             yield relation, row.cells[relation.name]
 
 
-def _link(relation: Relation, value: str) -> str:
-    """Title of the article about a value, "" if there is none."""
-    return _titles(relation.links).get(_bare(value), "")
+def _link(relation: Relation, values: Sequence[str]) -> str:
+    """Title of the article about a value or its core ("the planet Uranus", "Uranus"), "" if there is none."""
+    cores = (_bare(value) for value in values if values[0].endswith(value))
+    return next((_titles(relation.links)[core] for core in cores if core in _titles(relation.links)), "")
 
 
 @cache

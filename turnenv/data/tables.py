@@ -17,13 +17,13 @@ TOPICS = (
     "countries",
     "elements",
     "films",
-    "languages",
     "monuments",
     "mountains",
     "music",
     "olympics",
     "painters",
     "paintings",
+    "programming_languages",
     "rivers",
     "scientists",
     "space",
@@ -101,9 +101,7 @@ def _read_topic(name: str) -> Topic:
 
 def _relation(column: str, entry: dict[str, Any]) -> Relation:
     """Turn the phrasings of one column into a Relation."""
-    return Relation(
-        column, tuple(entry["sentences"]), tuple(entry.get("questions", ())), tuple(entry.get("links", ()))
-    )
+    return Relation(column, tuple(entry["sentences"]), tuple(entry.get("questions", ())), tuple(entry.get("links", ())))
 
 
 def _rows(table: str) -> Iterator[Row]:

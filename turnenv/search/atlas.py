@@ -13,14 +13,15 @@ from turnenv.search.base import Passage
 
 __all__ = ["AtlasSearch"]
 
-_TITLE_WEIGHT = 4.0
+_TITLE_WEIGHT = 8.0
 _LONGEST_QUERY = 10_000
 _MOST_TERMS = 64
 _TERM = re.compile(r"(?:[^\W_]|[+#])+")
-_STOP_WORDS = frozenset(
+_STOP = (
     "a about an and are as at be been by did do does for from had has have he her his how in into is it its name of on"
-    " or s she that the their them there they this to was were what when where which who whom whose why with".split()
+    " or s she that the their them there they this to was were what when where which who whom whose why with"
 )
+_STOP_WORDS = frozenset(_STOP.split())
 
 
 class AtlasSearch:

@@ -1,0 +1,129 @@
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from turnenv.data.atlas import articles, questions
+from turnenv.search.atlas import AtlasSearch, _terms
+from turnenv.search.base import Passage, SearchBackend
+
+SEARCH = AtlasSearch()
+
+
+def test_is_a_backend_and_returns_the_article_itself() -> None:
+    assert isinstance(SEARCH, SearchBackend)
+    (passage,) = SEARCH.search("capital of France")
+    assert isinstance(passage, Passage)
+    assert (passage.title, passage.text) in {(article.title, article.text) for article in articles()}
+    assert passage.title == "France"
+
+
+def test_finds_the_gold_article_for_the_plain_question() -> None:
+    asked = questions()
+    hits = sum(SEARCH.search(question.question)[0].title == question.title for question in asked)
+    print(f"top article is the gold one for {hits / len(asked):.1%} of {len(asked)} questions")
+    assert hits / len(asked) >= 0.98
+
+
+def test_finds_the_gold_article_by_its_title() -> None:
+    hits = sum(SEARCH.search(article.title)[0].title == article.title for article in articles())
+    assert hits / len(articles()) >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("query", "title"),
+    [
+        ("gold atomic number", "Gold"),
+        ("the PLANET mercury", "Mercury (planet)"),
+        ("C++ creator", "C++"),
+        ("C# creator", "C#"),
+        ("who wrote les misérables", "Les Miserables"),
+        ("novels: Moby Dick!!", "Moby-Dick"),
+        ("1936 olympics", "1936 Summer Olympics"),
+        ('"france" AND capital NOT (paris*) NEAR title:x', "France"),
+    ],
+)
+def test_understands(query, title) -> None:
+    assert SEARCH.search(query)[0].title == title
+
+
+@pytest.mark.parametrize("query", ["", "   ", "the of is", "qwxyzzy", "???", '"""', "\x00", "\ud800", "_" * 50, "²"])
+def test_empty_when_no_term_occurs(query) -> None:
+    assert SEARCH.search(query) == ()
+
+
+@given(st.text(alphabet=st.characters(), max_size=300))
+@example('" OR "')
+@example('title:"paris"')
+@example("NEAR(a b, 3)")
+@example("paris\x00france")
+@example("\ud800 paris")
+@example("ªº①½ ٣ ᾰ ﬁ İ ß")
+@example("日本 москва १२")
+def test_any_text_is_a_query(query) -> None:
+    found = AtlasSearch(k=3).search(query)
+    assert len(found) <= 3
+    assert found == AtlasSearch(k=3).search(query)
+
+
+@pytest.mark.parametrize("query", ["paris " * 200_000, '"' * 1_000_000, "a" * 1_000_000, "7 x9 " * 200_000])
+def test_a_megabyte_is_a_query(query) -> None:
+    assert len(SEARCH.search(query)) <= 1
+
+
+def test_terms_are_capped_deduplicated_and_free_of_stop_words() -> None:
+    assert _terms("What is the Capital, capital of FRANCE?") == ("capital", "france")
+    assert len(_terms(" ".join(f"w{i}" for i in range(1_000)))) == 64
+
+
+def test_more_passages_extend_fewer() -> None:
+    one, five = AtlasSearch(k=1), AtlasSearch(k=5)
+    for question in questions()[::200]:
+        assert five.search(question.question)[:1] == one.search(question.question)
+        titles = [passage.title for passage in five.search(question.question)]
+        assert len(set(titles)) == len(titles)
+
+
+def test_ties_go_to_the_earlier_article() -> None:
+    order = {article.title: number for number, article in enumerate(articles())}
+    found = [order[passage.title] for passage in AtlasSearch(k=3).search("Summer")]
+    assert found == sorted(found)
+
+
+def test_refuses_to_find_nothing_on_purpose() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        AtlasSearch(k=0)
+
+
+def test_threads_share_a_backend() -> None:
+    asked = [question.question for question in questions()[::25]]
+    expected = [SEARCH.search(query) for query in asked]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda query: AtlasSearch(k=2).search(query)[:1], asked)) == expected
+
+
+def test_survives_pickling() -> None:
+    SEARCH.search("warm")
+    twin = pickle.loads(pickle.dumps(AtlasSearch(k=2)))
+    assert repr(twin) == "AtlasSearch(k=2)"
+    assert twin.search("capital of Peru") == AtlasSearch(k=2).search("capital of Peru")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_survives_a_fork() -> None:
+    code = """if True:
+        import os
+        from turnenv.search.atlas import AtlasSearch
+        search = AtlasSearch()
+        search.search("capital of Spain")
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if search.search("capital of Peru")[0].title == "Peru" else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert search.search("capital of Chile")[0].title == "Chile"
+    """
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

@@ -25,14 +25,14 @@ class Frame:
 
 @dataclass
 class ChatFrame:
-    """Renders one conversation as ids that only ever grow: sampled ids are never decoded and encoded again.
+    r"""Renders one conversation as ids that only ever grow: sampled ids are never decoded and encoded again.
 
     The prompt (system prompt and first observation) is rendered once by the chat template. Each later observation is
     put into a fixed frame that was cut out of the template at the start: what the template writes between the EOS of
     the agent's turn and the agent's next turn. Text in an observation that looks like a special token is encoded as
     text.
 
-    A tokenizer without a chat template gets a plain frame, `{system}\\n\\nUser: {observation}\\nAssistant:`, which a
+    A tokenizer without a chat template gets a plain frame, `{system}\n\nUser: {observation}\nAssistant:`, which a
     base model can continue; it seldom ends its turn with EOS, so give it stop strings.
 
     Attributes:
@@ -86,10 +86,10 @@ class ChatFrame:
         else:
             later = _later_frame(tokenizer, ends, kwargs)
         pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        end_id = tokenizer.convert_tokens_to_ids(later.close)
+        end_id = int(tokenizer.convert_tokens_to_ids(later.close))  # type: ignore[arg-type]
         chat = cls(tokenizer, ends, end_id, pad_id, later, tuple(stop_strings), pass_tools, kwargs)
         if chat._encode([later.close])[0] != [end_id]:
-            raise ValueError(f"{later.close!r} is not one token when encoded: add it to the tokenizer as a special token")
+            raise ValueError(f"{later.close!r} is not encoded as one token: add it to the tokenizer as a special token")
         return chat
 
     def prompts(
@@ -190,5 +190,5 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], 
 def _cut(text: str, marker: str) -> tuple[str, str]:
     head, found, tail = text.partition(marker)
     if not found:
-        raise ValueError(f"the chat template does not write a message's content as it is ({marker!r} got lost): mend it")
+        raise ValueError(f"the chat template does not write a message's content as it is ({marker!r} got lost)")
     return head, tail

@@ -6,15 +6,19 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from transformers.utils import is_torch_bf16_gpu_available
+from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl import GRPOConfig
 
-_OF_THE_ESTIMATOR = {"scale_rewards": "group", "multi_objective_aggregation": "sum_then_normalize", "reward_weights": None}
+_OF_THE_ESTIMATOR = {
+    "scale_rewards": "group",
+    "multi_objective_aggregation": "sum_then_normalize",
+    "reward_weights": None,
+}
 _OF_TRLS_SAMPLER = {"min_p": None, "repetition_penalty": 1.0, "generation_kwargs": None}
 
 
 @dataclass
-class TurnGRPOConfig(GRPOConfig):
+class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     """Arguments of `TurnGRPOTrainer`; all of TRL's GRPOConfig and of transformers' TrainingArguments apply.
 
     What differs from TRL:
@@ -32,15 +36,19 @@ class TurnGRPOConfig(GRPOConfig):
 
     credit: str = field(
         default="mt_grpo",
-        metadata={"help": "Estimator of the advantages: a name in turnenv.credit.ESTIMATORS, such as grpo_or, grpo_mr."},
+        metadata={
+            "help": "Estimator of the advantages, a name in turnenv.credit.ESTIMATORS: mt_grpo, grpo_or, grpo_mr …"
+        },
     )
     credit_kwargs: dict[str, Any] | str | None = field(
-        default=None, metadata={"help": 'Options of the estimator, as JSON on the command line: \'{"lam": 0.2}\'.'}
+        default=None, metadata={"help": "Options of the estimator, as JSON on the command line: '{\"lam\": 0.2}'."}
     )
     max_turns: int | None = field(
-        default=None, metadata={"help": "Turns after which an episode is cut; the environment's own number if not set."}
+        default=None, metadata={"help": "Turns after which an episode is cut; the environment's own number by default."}
     )
-    max_turn_tokens: int = field(default=256, metadata={"help": "The most tokens that the model may write in one turn."})
+    max_turn_tokens: int = field(
+        default=256, metadata={"help": "The most tokens that the model may write in one turn."}
+    )
     stop_strings: list[str] | None = field(
         default=None, metadata={"help": "Texts that end a turn as EOS does, for base models: '</tool>' '</answer>'."}
     )
@@ -50,30 +58,32 @@ class TurnGRPOConfig(GRPOConfig):
     )
     num_train_seeds: int | None = field(
         default=None,
-        metadata={"help": "Episode groups in an epoch; as many as max_steps needs, or 1000 without max_steps, if not set."},
+        metadata={"help": "Episode groups in an epoch; by default as many as max_steps needs, or 1000 without it."},
     )
     num_eval_seeds: int = field(default=64, metadata={"help": "Episodes that an evaluation plays."})
-    num_generations_eval: int | None = field(
-        default=1, metadata={"help": "How often an evaluation plays each seed."}
-    )
+    num_generations_eval: int | None = field(default=1, metadata={"help": "How often an evaluation plays each seed."})
 
     def __post_init__(self) -> None:
         """Settle the defaults that depend on the machine and check combinations."""
         if self.bf16 is None:
-            self.bf16 = not self.fp16 and not self.use_cpu and is_torch_bf16_gpu_available()
+            self.bf16: bool | None = not self.fp16 and not self.use_cpu and is_torch_bf16_gpu_available()
         with warnings.catch_warnings():
             # TRL still sets transformers' old name for it, which is no fault of the user's.
             warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
             super().__post_init__()
-        self.credit_kwargs = dict(self.credit_kwargs or {})
         for name in ("max_turns", "max_turn_tokens", "num_train_seeds", "num_eval_seeds"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self._refuse(_OF_THE_ESTIMATOR, "the estimator makes the advantages; use credit and credit_kwargs instead")
         self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k alone")
+        if self.num_train_seeds is not None and self.num_train_seeds < self.groups_a_batch:
+            raise ValueError(
+                f"num_train_seeds={self.num_train_seeds} is less than the {self.groups_a_batch} groups played at a time "
+                "(per_device_train_batch_size · gradient_accumulation_steps · processes / num_generations): no step is full"
+            )
         if self.temperature <= 0.0:
-            raise ValueError(f"temperature={self.temperature}: a group needs variety, and the loss divides by it; use 1.0")
+            raise ValueError(f"temperature={self.temperature}: a group needs variety and the loss divides by it")
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns=True would remove the episodes' seeds: leave it False")
         if self.use_vllm and (self.vllm_mode != "colocate" or self.vllm_tensor_parallel_size != 1):
@@ -81,6 +91,16 @@ class TurnGRPOConfig(GRPOConfig):
                 "multi-turn rollouts with vLLM need vllm_mode='colocate' and vllm_tensor_parallel_size=1: elsewhere "
                 "every generation is a collective call, and ranks with fewer running episodes would hang"
             )
+
+    @property
+    def credit_options(self) -> dict[str, Any]:
+        """`credit_kwargs` as the estimator takes them."""
+        return dict(self.credit_kwargs or {})  # type: ignore[arg-type]
+
+    @property
+    def groups_a_batch(self) -> int:
+        """Groups that are played at a time, over all processes."""
+        return int(self.generation_batch_size) // int(self.num_generations)
 
     def _refuse(self, unread: dict[str, Any], why: str) -> None:
         for name, default in unread.items():

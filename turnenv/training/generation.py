@@ -61,7 +61,12 @@ class Sampling:
         """One token a row, int (B,)."""
         if self.temperature == 0.0:
             return logprobs_BV.argmax(-1)
-        return torch.multinomial(logprobs_BV.exp(), 1, generator=self.generator).squeeze(1)
+        # Inverting the distribution takes one random number a row; torch.multinomial takes one a token of the vocabulary.
+        cumulative_BV = logprobs_BV.double().exp().cumsum(-1)
+        uniform_B1 = torch.rand(
+            (len(logprobs_BV), 1), dtype=torch.float64, device=logprobs_BV.device, generator=self.generator
+        )
+        return torch.searchsorted(cumulative_BV, uniform_B1 * cumulative_BV[:, -1:], right=True).squeeze(1)
 
 
 class TurnSampler:

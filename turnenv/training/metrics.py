@@ -1,4 +1,4 @@
-"""What is reported of a batch of episodes and of the advantages they were given, by the names of the README's glossary."""
+"""What is reported of a batch of episodes and of the advantages they were given, by the names of the glossary."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class ChatPolicy:
     Args:
         model: a causal LM; it samples in eval mode and is left in the mode that it had.
         tokenizer: its tokenizer; with a chat template, or else a plain frame is used (see `ChatFrame`).
-        max_turn_tokens: the most tokens that a turn may have; a turn cut there is closed by an EOS of the environment's.
+        max_turn_tokens: the most tokens that a turn may have; a turn cut there is closed by the environment's EOS.
         temperature: divides the logits; 0 is greedy.
         top_p: nucleus sampling; 1 keeps every token.
         top_k: keeps the k likeliest tokens; 0 keeps every one.
@@ -153,7 +153,7 @@ class ChatPolicy:
             return []
         caps = [min(self.max_turn_tokens, self._room(row)) for row in rows]
         was_training = self.model.training
-        self.model.eval()
+        self.model.eval()  # type: ignore[no-untyped-call]
         try:
             return self._sampler.turn(rows, [new_ids[row] for row in rows], caps)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,6 @@ import trl
 from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
-
-# TRL warns that rollout_func is experimental; `_check_seam` is our answer. It also reads a name deprecated elsewhere.
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-
 from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
@@ -33,6 +29,10 @@ from turnenv.training.policy import ChatPolicy, eos_ids_of
 from turnenv.training.seeds import seed_dataset
 from turnenv.types import Episode
 from turnenv.vector import TextVectorEnv
+
+# TRL warns that rollout_func is experimental; `_check_seam` is our answer. It also reads a name deprecated elsewhere.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 TESTED_TRL = "trl>=1.14,<1.17"
 _DEFAULT_SEEDS = 1000
@@ -54,7 +54,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         env_kwargs: passed to the environment.
         eval_env_kwargs: passed to the environment of evaluations instead of `env_kwargs`.
         credit: an estimator as a function, instead of the name `args.credit`.
-        train_dataset: rows of `prompt` (may be empty), `seed` and optionally `task`; by default `seed_dataset` makes it.
+        train_dataset: rows of `prompt` (may be empty), `seed` and optionally `task`; `seed_dataset` makes the default.
         eval_dataset: the same for evaluations.
         callbacks: as in transformers' Trainer.
         optimizers: as in transformers' Trainer.
@@ -86,7 +86,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> None:
         args = TurnGRPOConfig() if args is None else args
         self._estimator = resolve(args.credit if credit is None else credit)
-        _try_estimator(self._estimator, args.credit_kwargs)
+        _try_estimator(self._estimator, args.credit_options)
         limit = {} if args.max_turns is None else {"max_turns": args.max_turns}
         self._env = env
         self._env_kwargs = {
@@ -153,7 +153,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         episodes: list[Episode] = gather_object([_without_text(row["episode"]) for row in inputs])
         group_size = self.num_generations if self.model.training else self.num_generations_eval
         batch = turn_batch(episodes, group_size)
-        advantages_BK = self._estimator(batch, **self.args.credit_kwargs)
+        advantages_BK = self._estimator(batch, **self.args.credit_options)
         first = self.accelerator.process_index * len(inputs)
         output["advantages"] = spread_over_tokens(
             advantages_BK[first : first + len(inputs)],
@@ -203,7 +203,7 @@ def _seeds_needed(args: TurnGRPOConfig) -> int:
     if args.max_steps <= 0:
         return _DEFAULT_SEEDS
     batches_a_step = args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations)
-    return int(np.ceil(args.max_steps * batches_a_step)) * (args.generation_batch_size // args.num_generations)
+    return math.ceil(args.max_steps * batches_a_step) * args.groups_a_batch
 
 
 def _tokenizer_of(model: str | PreTrainedModel) -> PreTrainedTokenizerBase:
@@ -220,7 +220,7 @@ def _try_estimator(estimator: Estimator, options: Mapping[str, Any]) -> None:
     except TypeError as error:
         raise ValueError(f"the estimator does not take credit_kwargs={dict(options)}: {error}") from error
     if np.shape(advantages) != (2, 2):
-        raise ValueError(f"an estimator returns advantages (B, K), here (2, 2); this one returned {np.shape(advantages)}")
+        raise ValueError(f"an estimator returns advantages (B, K), here (2, 2); got {np.shape(advantages)}")
 
 
 def _check_seam(inputs: Sequence[Mapping[str, Any]], output: Mapping[str, Any]) -> None:
@@ -232,4 +232,4 @@ def _check_seam(inputs: Sequence[Mapping[str, Any]], output: Mapping[str, Any]) 
 
 def _check(holds: bool, what: str) -> None:
     if not holds:
-        raise RuntimeError(f"TRL {trl.__version__} differs from what turnenv builds on: {what}. pip install '{TESTED_TRL}'")
+        raise RuntimeError(f"TRL {trl.__version__} is not what turnenv builds on: {what}; pip install '{TESTED_TRL}'")

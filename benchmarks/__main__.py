@@ -1,0 +1,35 @@
+"""`python -m benchmarks`: the harness's commands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmarks import compare, report, transcripts
+
+COMMANDS = (compare, report, transcripts)
+"""Modules with `add_parser(commands)`, each of which sets `run`: parsed arguments → exit code (or None for 0)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a mistake of the user's is one line and exit code 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Train agents, compare how credit was assigned, report with intervals."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in COMMANDS:
+        command.add_parser(commands)
+    given = parser.parse_args(arguments)
+    try:
+        return given.run(given) or 0
+    except (ValueError, OSError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: finished runs are kept; the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""One run in a process of its own: train by a method from a seed, evaluate, write the row; or evaluate the start."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.evaluation import HeldOut, summarise, write_transcripts
+from benchmarks.progress import Status
+from benchmarks.provenance import provenance
+from benchmarks.rows import Evaluation, Row, RowFile, Run, Settings, Spent
+from benchmarks.scheduler import status_path
+
+if TYPE_CHECKING:
+    from turnenv.types import Episode
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do the run that the arguments describe, and append its row as the last act."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.one_run", description=__doc__)
+    parser.add_argument("--run", required=True, help="the run as JSON, as the first line of its log has it")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the comparison")
+    parser.add_argument("--keep-episodes", type=int, default=64, help="how many evaluation episodes to write out")
+    parser.add_argument("--end-with-stdin", action="store_true", help="exit when standard input ends")
+    given = parser.parse_args(arguments)
+    if given.end_with_stdin:
+        threading.Thread(target=_exit_with_parent, daemon=True).start()
+    print("repeat with: python -m benchmarks.one_run --out", given.out, "--run", repr(given.run), flush=True)
+    run = Run.model_validate_json(given.run)
+    began, clock = datetime.now(UTC), time.monotonic()
+    status = _Reporter(status_path(given.out, run.run_id), run)
+    status.tell(0, "loading")
+    row, episodes = _train(run, given.out, status) if run.method else _evaluate_start(run, status)
+    write_transcripts(transcripts_path(given.out, run.run_id), episodes[: given.keep_episodes])
+    times = {"began": began.isoformat(), "ended": datetime.now(UTC).isoformat()}
+    spent = row.spent.model_copy(update={"seconds": time.monotonic() - clock})
+    RowFile(given.out).append(row.model_copy(update={"spent": spent, "provenance": row.provenance | times}))
+    status.tell(run.settings.steps, _headline(row.evaluation))
+
+
+def transcripts_path(folder: Path, run_id: str) -> Path:
+    """Where a run's evaluation episodes are kept."""
+    return folder / "episodes" / f"{run_id}.jsonl"
+
+
+def import_environments(env_id: str) -> str:
+    """Register turnenv's environments, and those of `module:` if the id names one; returns the id without it."""
+    importlib.import_module("turnenv")
+    module, colon, rest = env_id.rpartition(":")
+    if colon:
+        importlib.import_module(module)
+    return rest
+
+
+def _exit_with_parent() -> None:
+    # Not sys.stdin: a thread that holds its lock would abort the interpreter's own end.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
+
+
+class _Reporter:
+    """Tells the harness how far the run is."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self._path, self._total = path, run.settings.steps
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def tell(self, done: int, note: str) -> None:
+        Status(done, self._total, note).write(self._path)
+
+
+def _evaluate_start(run: Run, status: _Reporter) -> tuple[Row, list[Episode]]:
+    """The untrained policy on the episodes of this seed; every method of the seed shares this row."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+    settings, env_id = run.settings, import_environments(run.settings.env)
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(settings.model)
+    model.to(torch.device(settings.device))  # type: ignore[arg-type]
+    held_out = HeldOut(settings, env_id, run.seed, AutoTokenizer.from_pretrained(settings.model))
+    status.tell(0, "evaluating the start")
+    episodes = held_out.play(model)
+    row = Row(
+        run_id=run.run_id,
+        run=run,
+        env_spec=_env_spec(settings),
+        evaluation=summarise(episodes),
+        spent=Spent(eval_seconds=held_out.seconds),
+        provenance=provenance(settings.device),
+    )
+    return row, episodes
+
+
+def _train(run: Run, folder: Path, status: _Reporter) -> tuple[Row, list[Episode]]:
+    from benchmarks.training_run import train
+
+    scratch = folder / "scratch" / run.run_id
+    shutil.rmtree(scratch, ignore_errors=True)
+    result = train(run, import_environments(run.settings.env), scratch, status.tell)
+    row = Row(
+        run_id=run.run_id,
+        run=run,
+        env_spec=_env_spec(run.settings),
+        evaluation=summarise(result.episodes),
+        checkpoints=result.checkpoints,
+        curve=result.curve,
+        spent=result.spent,
+        trainer_arguments=result.trainer_arguments,
+        provenance=provenance(run.settings.device),
+    )
+    shutil.rmtree(scratch, ignore_errors=True)
+    return row, result.episodes
+
+
+def _env_spec(settings: Settings) -> str:
+    import gymnasium
+
+    env = gymnasium.make(import_environments(settings.env), **settings.env_kwargs)
+    assert env.spec is not None
+    return env.spec.to_json()
+
+
+def _headline(evaluation: Evaluation) -> str:
+    means = evaluation.means
+    return f"success {means.get('success', 0.0):.1%}, return {means.get('return', 0.0):.3f} on held-out tasks"
+
+
+if __name__ == "__main__":
+    main()

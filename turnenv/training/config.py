@@ -79,8 +79,8 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
         self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k alone")
         if self.num_train_seeds is not None and self.num_train_seeds < self.groups_a_batch:
             raise ValueError(
-                f"num_train_seeds={self.num_train_seeds} is less than the {self.groups_a_batch} groups played at a time "
-                "(per_device_train_batch_size · gradient_accumulation_steps · processes / num_generations): no step is full"
+                f"num_train_seeds={self.num_train_seeds} does not fill one batch of {self.groups_a_batch} groups "
+                "(batch size · accumulation steps · processes / num_generations): name more seeds or play fewer groups"
             )
         if self.temperature <= 0.0:
             raise ValueError(f"temperature={self.temperature}: a group needs variety and the loss divides by it")

@@ -61,7 +61,7 @@ class Sampling:
         """One token a row, int (B,)."""
         if self.temperature == 0.0:
             return logprobs_BV.argmax(-1)
-        # Inverting the distribution takes one random number a row; torch.multinomial takes one a token of the vocabulary.
+        # Inverting the distribution takes one random number a row; torch.multinomial takes one a vocabulary entry.
         cumulative_BV = logprobs_BV.double().exp().cumsum(-1)
         uniform_B1 = torch.rand(
             (len(logprobs_BV), 1), dtype=torch.float64, device=logprobs_BV.device, generator=self.generator

@@ -35,6 +35,7 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 TESTED_TRL = "trl>=1.14,<1.17"
+_OF_THE_TOKENIZER = ("revision", "trust_remote_code")
 _DEFAULT_SEEDS = 1000
 _EVAL_SALT = 0x5EED
 
@@ -103,7 +104,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             args=args,
             train_dataset=train_dataset or seed_dataset(_seeds_needed(args), seed=args.seed),
             eval_dataset=eval_dataset,
-            processing_class=processing_class or _tokenizer_of(model),
+            processing_class=processing_class or _tokenizer_of(model, args),
             callbacks=callbacks,
             optimizers=optimizers,
             quantization_config=quantization_config,
@@ -203,14 +204,15 @@ def _seeds_needed(args: TurnGRPOConfig) -> int:
     if args.max_steps <= 0:
         return _DEFAULT_SEEDS
     batches_a_step = args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations)
-    return math.ceil(args.max_steps * batches_a_step) * args.groups_a_batch
+    return int(math.ceil(args.max_steps * batches_a_step) * args.groups_a_batch)
 
 
-def _tokenizer_of(model: str | PreTrainedModel) -> PreTrainedTokenizerBase:
+def _tokenizer_of(model: str | PreTrainedModel, args: TurnGRPOConfig) -> PreTrainedTokenizerBase:
     name = model if isinstance(model, str) else model.config.name_or_path
     if not name:
         raise ValueError("the model was not loaded from a path, so its tokenizer is unknown: pass processing_class=")
-    return AutoTokenizer.from_pretrained(name)
+    kwargs = {name: value for name, value in (args.model_init_kwargs or {}).items() if name in _OF_THE_TOKENIZER}
+    return AutoTokenizer.from_pretrained(name, **kwargs)
 
 
 def _try_estimator(estimator: Estimator, options: Mapping[str, Any]) -> None:

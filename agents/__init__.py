@@ -1,0 +1,1 @@
+"""Agents and the recipes that train them."""

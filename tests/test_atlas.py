@@ -174,6 +174,25 @@ def test_links_lead_to_articles() -> None:
     assert FACT["Neptunium", "named_after"].link == "Neptune"
 
 
+def test_dates_fit_together() -> None:
+    """Nobody dies before birth, works as a child or after death, save the two whose works came out posthumously."""
+
+    def year(subject: str, relation: str, unknown: int) -> int:
+        return int(FACT[subject, relation].value) if (subject, relation) in FACT else unknown
+
+    late = set()
+    for fact in facts():
+        if fact.relation == "born":
+            assert 18 <= year(fact.subject, "died", int(fact.value) + 50) - int(fact.value) <= 100, fact
+        if fact.relation in {"author", "artist", "composer", "discoverer"} and fact.link:
+            done = year(fact.subject, "year", 0)
+            if done:
+                assert done >= year(fact.link, "born", done - 17) + 17, fact
+                if done > year(fact.link, "died", done):
+                    late.add(fact.subject)
+    assert late == {"The Trial", "Turandot"}
+
+
 def test_splits_part_the_entities() -> None:
     entities = {split: {question.entity for question in questions(split)} for split in SPLITS}
     assert sum(len(questions(split)) for split in SPLITS) == len(questions())

@@ -1,0 +1,229 @@
+"""Scripted demonstrations of mixed quality: what the nano policy is taught, good habits and bad in stated shares.
+
+The shares below decide where the policy starts. They were set from the paper's base-model row (Qwen2.5-7B, arXiv
+2505.11821 v2, Table 5: tool success 28 %, answer in the result 19 %, exact match 5 %) before any RL run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+from turnenv.actions import XmlGrammar
+from turnenv.data.atlas import Article, Question, articles, facts, questions
+from turnenv.envs.trivia_search import TriviaSearch
+
+GRAMMAR = XmlGrammar()
+
+
+def _answer(text: str, reasoning: str) -> str:
+    # A word has other tokens after a space than at the start of a line; with the space, what is copied looks alike.
+    return GRAMMAR.answer(f" {text}", reasoning)
+
+
+def _call(query: str, reasoning: str) -> str:
+    return GRAMMAR.call("search", {"query": f" {query}"}, reasoning)
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How often a demonstrator does what; each row of shares sums to 1.
+
+    Attributes:
+        first: the first message: a good call, a call about something else, a broken call, a guess, a broken guess.
+        reading: the answer to a result: read with care, read carelessly, guess, broken, search again.
+        careful: how often careful reading takes the value that was asked for, not another of the article.
+        careless: the same for careless reading.
+    """
+
+    first: Mapping[str, float]
+    reading: Mapping[str, float]
+    careful: float
+    careless: float
+
+
+SKILLED = Habits(
+    first={"call": 0.8, "stray_call": 0.05, "broken_call": 0.02, "guess": 0.12, "broken_guess": 0.01},
+    reading={"careful": 0.9, "careless": 0.05, "guess": 0.05, "broken": 0.0, "again": 0.0},
+    careful=1.0,
+    careless=0.2,
+)
+"""Teaches what there is to know: how to ask, and how to find the value in the article."""
+
+WEAK = Habits(
+    first={"call": 0.20, "stray_call": 0.09, "broken_call": 0.21, "guess": 0.38, "broken_guess": 0.12},
+    reading={"careful": 0.15, "careless": 0.40, "guess": 0.25, "broken": 0.14, "again": 0.06},
+    careful=0.7,
+    careless=0.05,
+)
+"""Teaches how the policy starts."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation; `role` is "user" (the environment) or "assistant" (the policy)."""
+
+    role: str
+    text: str
+
+
+class Demonstrator:
+    """Makes conversations about the atlas's training entities; held-out entities appear in none.
+
+    In most of them the article is a made-up one: an atlas article with another name and other values, so that the
+    answer can be read but not remembered.
+
+    Args:
+        rng: decides everything.
+        invented: the share of made-up articles.
+    """
+
+    def __init__(self, rng: Random, *, invented: float = 0.6) -> None:
+        self.rng, self._invented = rng, invented
+        self._env = TriviaSearch(split="train")
+        self._questions = questions("train")
+        self._entities = sorted({question.title for question in self._questions})
+        self._articles = {article.title: article for article in articles()}
+
+    @cached_property
+    def _values(self) -> dict[str, list[tuple[str, str]]]:
+        """The (relation, value) pairs of each training article."""
+        known = set(self._entities)
+        values: dict[str, list[tuple[str, str]]] = {title: [] for title in self._entities}
+        for fact in facts():
+            if fact.subject in known:
+                values[fact.subject].append((fact.relation, fact.value))
+        return values
+
+    @cached_property
+    def _pools(self) -> dict[str, list[str]]:
+        """The values of each relation."""
+        pools: dict[str, set[str]] = {}
+        for pairs in self._values.values():
+            for relation, value in pairs:
+                pools.setdefault(relation, set()).add(value)
+        return {relation: sorted(pool) for relation, pool in pools.items()}
+
+    @cached_property
+    def _words(self) -> list[str]:
+        text = " ".join([*self._entities, *(value for pool in self._pools.values() for value in pool)])
+        return sorted(set(re.findall(r"[A-Za-z]{3,}", text)))
+
+    def conversation(self, habits: Habits) -> list[Message]:
+        """One demonstrated episode."""
+        asked = self.rng.choice(self._questions)
+        article, values = self._articles[asked.title], self._values[asked.title]
+        if self.rng.random() < self._invented:
+            asked, article, values = self._invent(asked, article, values)
+        told = [Message("user", f"Question: {asked.question}")]
+        kind = _draw(self.rng, habits.first)
+        told.append(Message("assistant", self._first(kind, asked)))
+        if kind == "guess":
+            return told
+        if kind == "call":
+            told.append(Message("user", GRAMMAR.result(f"{article.title}: {article.text}")))
+        elif kind == "stray_call":
+            other = self.rng.choice(self._entities)
+            values = self._values[other]
+            told.append(Message("user", GRAMMAR.result(f"{other}: {self._articles[other].text}")))
+        else:
+            values = []
+            told.append(Message("user", self._refusal(told[-1].text)))
+        told.append(Message("assistant", self._second(habits, asked, values)))
+        return told
+
+    def _refusal(self, message: str) -> str:
+        """What the environment says to a broken message."""
+        self._env.reset(seed=0)
+        return self._env.step(message)[0]
+
+    def _first(self, kind: str, asked: Question) -> str:
+        if kind == "guess":
+            return _answer(self._guess(asked), self._pick("I know this.", "I think I know it."))
+        if kind == "broken_guess":
+            return self._broken(_answer(self._guess(asked), "I know this."), "answer")
+        topic = asked.relation.replace("_", " ")
+        subject = self.rng.choice(self._entities) if kind == "stray_call" else asked.entity
+        query = self._pick(f"{subject} {topic}", f"{topic} of {subject}", subject)
+        thought = self._pick("I should search.", "I should look it up.")
+        call = _call(query, thought)
+        return self._broken(call, "tool") if kind == "broken_call" else call
+
+    def _second(self, habits: Habits, asked: Question, values: Sequence[tuple[str, str]]) -> str:
+        kind = _draw(self.rng, habits.reading)
+        if kind == "again":
+            return _call(asked.entity, "I should search.")
+        if kind == "broken":
+            return self._broken(_answer(self._guess(asked), "I think I know it."), "answer")
+        if kind == "guess" or not values:
+            return _answer(self._guess(asked), "I think I know it.")
+        right = next((value for relation, value in values if relation == asked.relation), None)
+        sure = habits.careful if kind == "careful" else habits.careless
+        if right is None or self.rng.random() >= sure:
+            right = self.rng.choice([value for _, value in values if value != right] or [self._guess(asked)])
+        return _answer(right, "The result says it." if kind == "careful" else "I have read it.")
+
+    def _guess(self, asked: Question) -> str:
+        return self.rng.choice(self._pools[asked.relation])
+
+    def _broken(self, message: str, tag: str) -> str:
+        ways: list[Callable[[], str]] = [
+            lambda: message.replace(f"\n</{tag}>", ""),
+            lambda: message.replace(f"<{tag}>\n", ""),
+        ]
+        if tag == "tool":
+            ways += [
+                lambda: message.replace('"query"', '"q"'),
+                lambda: message.replace('"search"', '"lookup"'),
+                lambda: message.replace('"}}', '"'),
+            ]
+        return self.rng.choice(ways)()
+
+    def _pick(self, *choices: str) -> str:
+        return self.rng.choice(choices)
+
+    def _invent(
+        self, asked: Question, article: Article, values: Sequence[tuple[str, str]]
+    ) -> tuple[Question, Article, Sequence[tuple[str, str]]]:
+        """The same article and question about a made-up entity with other values."""
+        if asked.entity.lower() not in asked.question.lower():
+            return asked, article, values
+        name = self._name()
+        replaced = [(relation, self._other_value(relation)) for relation, _ in values]
+        swaps = {old: new for (_, old), (_, new) in zip(values, replaced, strict=True)}
+        swaps |= {article.title: name, asked.entity: name}
+        text = _swap(article.text, swaps)
+        question = _swap(asked.question, {asked.entity: name})
+        invented = Question(asked.id, question, asked.answers, asked.topic, asked.relation, name, name)
+        # Two relations that had one value in common have one after the swap, too.
+        pairs = [(relation, swaps[old]) for relation, old in values]
+        return invented, Article(name, article.topic, text), pairs
+
+    def _other_value(self, relation: str) -> str:
+        other = self.rng.choice(self._pools[relation])
+        wordy = re.fullmatch(r"[A-Z][a-z]+( [A-Z][a-z]+)*", other) is not None
+        return self._name() if wordy and self.rng.random() < 0.5 else other
+
+    def _name(self) -> str:
+        """One to three words, each real or made of the halves of two real ones."""
+        return " ".join(self._word() for _ in range(self.rng.choice((1, 1, 2))))
+
+    def _word(self) -> str:
+        left, right = self.rng.choice(self._words), self.rng.choice(self._words)
+        if self.rng.random() < 0.5:
+            return left.capitalize()
+        return (left[: (len(left) + 1) // 2] + right[len(right) // 2 :].lower()).capitalize()
+
+
+def _draw(rng: Random, shares: Mapping[str, float]) -> str:
+    return rng.choices(list(shares), list(shares.values()))[0]
+
+
+def _swap(text: str, swaps: Mapping[str, str]) -> str:
+    lowered = {old.lower(): new for old, new in swaps.items()}
+    longest_first = sorted(map(re.escape, swaps), key=len, reverse=True)
+    pattern = re.compile(rf"(?<!\w)({'|'.join(longest_first)})(?!\w)", re.IGNORECASE)
+    return pattern.sub(lambda found: lowered[found[0].lower()], text)

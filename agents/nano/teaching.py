@@ -1,0 +1,88 @@
+"""Supervised training on demonstrations: cross-entropy of the policy's own tokens."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from agents.nano.demonstrations import Demonstrator, Habits, Message
+
+_NOT_TAUGHT = -100
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, told: Sequence[Message]) -> tuple[list[int], list[int]]:
+    """Ids of a conversation and its labels: the policy's tokens, `<|end|>` included, and -100 elsewhere."""
+    ids: list[int] = []
+    labels: list[int] = []
+    for message in told:
+        body = tokenizer.encode(f"{message.text}{tokenizer.eos_token}", add_special_tokens=False)
+        head = tokenizer.encode(f"<|{message.role}|>", add_special_tokens=False)
+        ids += head + body
+        labels += [_NOT_TAUGHT] * len(head) + (body if message.role == "assistant" else [_NOT_TAUGHT] * len(body))
+    return ids, labels
+
+
+def batch_of(
+    tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Sequence[Message]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Right-padded ids, attention mask and labels, each int64 (B, T)."""
+    encoded = [encode(tokenizer, told) for told in conversations]
+    longest = max(len(ids) for ids, _ in encoded)
+    ids_BT = torch.full((len(encoded), longest), int(tokenizer.pad_token_id or 0))
+    mask_BT, labels_BT = torch.zeros_like(ids_BT), torch.full_like(ids_BT, _NOT_TAUGHT)
+    for row, (ids, labels) in enumerate(encoded):
+        ids_BT[row, : len(ids)], labels_BT[row, : len(ids)] = torch.tensor(ids), torch.tensor(labels)
+        mask_BT[row, : len(ids)] = 1
+    return ids_BT, mask_BT, labels_BT
+
+
+def teach(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    demonstrator: Demonstrator,
+    habits: Habits,
+    steps: int,
+    *,
+    batch_size: int = 32,
+    learning_rate: float = 2e-3,
+) -> None:
+    """Train the model in place on demonstrations of some habits.
+
+    The learning rate warms up over a twentieth of the steps and falls to 0 by a cosine.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+
+    def factor(step: int) -> float:
+        return min(1.0, 20 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    model.train()
+    lessons = itertools.islice(_lessons(tokenizer, demonstrator, habits, batch_size), steps)
+    for ids_BT, mask_BT, labels_BT in (bar := tqdm(lessons, "teaching", steps, unit="step", mininterval=5.0)):
+        loss = model(input_ids=ids_BT, attention_mask=mask_BT, labels=labels_BT).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    model.eval()
+
+
+def _lessons(
+    tokenizer: PreTrainedTokenizerBase, demonstrator: Demonstrator, habits: Habits, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batches of conversations of about the same length, so that little is padding."""
+    while True:
+        told = [demonstrator.conversation(habits) for _ in range(8 * batch_size)]
+        told.sort(key=lambda messages: sum(len(message.text) for message in messages))
+        starts = list(range(0, len(told), batch_size))
+        demonstrator.rng.shuffle(starts)
+        for start in starts:
+            yield batch_of(tokenizer, told[start : start + batch_size])

@@ -95,6 +95,7 @@ def test_format_scores_golden():
     xml = XmlGrammar()
     assert xml.format_scores(xml.answer("Paris", "I know.")) == {"xml_format": 1.0, "xml_tags": 1.0}
     assert xml.format_scores("") == {"xml_format": 0.0, "xml_tags": 0.0}
+    assert xml.format_scores("</answer>")["xml_format"] == 0.0
     assert xml.format_scores("garbage") == {"xml_format": 0.0, "xml_tags": 0.0}
     # One of two blocks (0.2), on lines of its own (0.2), ends well (0.2); two of four tags.
     bare = xml.format_scores("<answer>\nParis\n</answer>")

@@ -213,9 +213,7 @@ def test_collect_plays_whole_episodes():
     for episode in episodes:
         assert episode.turns[0].observation == f"rolled {episode.task % 6}"
         assert episode.total_reward == pytest.approx(sum(episode.turn_rewards) + episode.outcome.reward)
-        assert [turn.observation for turn in episode.turns[1:]] + [episode.final_observation] == [
-            env_said for env_said in replay(episode)
-        ]
+        assert [turn.observation for turn in episode.turns[1:]] + [episode.final_observation] == replay(episode)
 
 
 def replay(episode):

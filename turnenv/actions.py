@@ -108,16 +108,16 @@ class XmlGrammar:
     def format_scores(self, text: str) -> Mapping[str, float]:
         """The paper's two scores of a message (its code's `xml_parser.py`), with nothing paid for absent tags.
 
-        `xml_format`: 0.4 · (share of reasoning and action that is there) + 0.2 if each tag has its own line + 0.2 if the
-        message starts with `<reasoning>` + 0.2 if it ends with `</tool>` or `</answer>`.
+        `xml_format`: 0.4 · (share of reasoning and action that is there), and if either is: + 0.2 if each tag has its
+        own line, + 0.2 if the message starts with `<reasoning>`, + 0.2 if it ends with `</tool>` or `</answer>`.
         `xml_tags`: mean over the four tags of `1 - |count - 1|`, at least 0.
         """
         action = "answer" if "<answer>" in text and "<tool>" not in text else "tool"
         blocks = [re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL) for name in ("reasoning", action)]
         bodies = [block[1] for block in blocks if block is not None]
-        spaced = bool(bodies) and all(body.startswith("\n") and body.endswith("\n") for body in bodies)
+        spaced = all(body.startswith("\n") and body.endswith("\n") for body in bodies)
         stripped = text.strip()
-        layout = spaced + stripped.startswith("<reasoning>") + stripped.endswith(self.stop_strings)
+        layout = (spaced + stripped.startswith("<reasoning>") + stripped.endswith(self.stop_strings)) * bool(bodies)
         counts = [text.count(tag) for name in ("reasoning", action) for tag in (f"<{name}>", f"</{name}>")]
         tags = sum(1 - abs(count - 1) for count in counts) / len(counts)
         return {"xml_format": 0.2 * len(bodies) + 0.2 * layout, "xml_tags": max(0.0, tags)}
@@ -291,9 +291,7 @@ def _example_call(tools: Sequence[Mapping[str, Any]], arguments_key: str) -> str
     if not tools:
         return _dumps({"name": "tool", arguments_key: {}})
     function = tools[0]["function"]
-    return _dumps(
-        {"name": function["name"], arguments_key: dict.fromkeys(function["parameters"]["properties"], "…")}
-    )
+    return _dumps({"name": function["name"], arguments_key: dict.fromkeys(function["parameters"]["properties"], "…")})
 
 
 def _describe(tools: Sequence[Mapping[str, Any]]) -> str:

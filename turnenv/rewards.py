@@ -9,7 +9,10 @@ from collections.abc import Sequence
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = dict.fromkeys(map(ord, string.punctuation + "‘’´“”…")) | dict.fromkeys(map(ord, "–—"), " ")
 _FUNCTION_WORDS = frozenset(
-    ["am", "answer", "are", "as", "at", "be", "been", "by", "called", "did", "do", "does", "final", "for", "from", "had", "has", "have", "he", "her", "his", "i", "in", "is", "it", "its", "known", "my", "named", "of", "on", "our", "she", "that", "their", "there", "these", "they", "think", "this", "those", "to", "was", "we", "were", "which", "who", "with", "you"]
+    """
+    am answer are as at be been by called did do does final for from had has have he her his i in is it its known
+    my named of on our she that their there these they think this those to was we were which who with you
+    """.split()
 )
 _SEVERAL = re.compile(r"[,;/|\n]|\band\b|\bor\b", re.IGNORECASE)
 _LONGEST = 1_000

@@ -1,4 +1,4 @@
-"""The recipe of the nano policy: `python -m agents.nano` writes demonstrations, a tokenizer and a model, from one seed."""
+"""The recipe of the nano policy: `python -m agents.nano` makes its tokenizer and its weights from one seed."""
 
 from __future__ import annotations
 

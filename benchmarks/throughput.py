@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     plain_id = "turnenv-benchmarks/PlainGuess-v0"
     if plain_id not in gymnasium.registry:
-        gymnasium.register(plain_id, entry_point=PlainGuess)
+        gymnasium.register(plain_id, entry_point="benchmarks.throughput:PlainGuess")
     contenders = {
         "gym.make, plain Gymnasium": _single(plain_id),
         "gym.make, turnenv": _single("turnenv/GuessNumber-v0"),

@@ -70,8 +70,8 @@ class Grammar(Protocol):
 class XmlGrammar:
     """The paper's grammar: `<reasoning>`, then `<tool>` with JSON or `<answer>` (arXiv 2505.11821 v2, App. E.5)."""
 
-    name = "xml"
-    stop_strings = ("</tool>", "</answer>")
+    name: ClassVar[str] = "xml"
+    stop_strings: ClassVar[tuple[str, ...]] = ("</tool>", "</answer>")
     _ACTION = re.compile(r"<(tool|answer)>(.*?)</\1>", re.DOTALL)
 
     def parse(self, text: str) -> Parsed:
@@ -130,8 +130,8 @@ class XmlGrammar:
 class HermesGrammar:
     """`<tool_call>` with JSON, as Hermes and Qwen models write it; text without a call is the answer."""
 
-    name = "hermes"
-    stop_strings = ("</tool_call>",)
+    name: ClassVar[str] = "hermes"
+    stop_strings: ClassVar[tuple[str, ...]] = ("</tool_call>",)
     _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
     _THINKING = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
@@ -184,8 +184,8 @@ class PlainGrammar:
     A tool takes its one argument from the line, or a JSON object with all of them.
     """
 
-    name = "plain"
-    stop_strings = ()
+    name: ClassVar[str] = "plain"
+    stop_strings: ClassVar[tuple[str, ...]] = ()
     _LINE = re.compile(r"^[ \t]*([A-Za-z_]\w*)[ \t]*:[ \t]*(\S.*)$", re.MULTILINE)
 
     def __init__(self, tools: Sequence[str] = ("search",)) -> None:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import gymnasium
 import numpy as np
@@ -91,7 +91,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         blocking: True if `respond` waits for something outside this process, so that batches step in threads.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
     max_turns: int = 1
     num_tasks: int = 1 << 31
     system_prompt: str = ""
@@ -146,7 +146,8 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         task = draw % self.num_tasks
         if options and "task" in options:
             task = self._checked_task(options["task"])
-        self._task, self._turn, self._turn_rewards, self._episode_seed, self._over = task, 0, [], episode_seed, False
+        self._task, self._turn, self._episode_seed, self._over = task, 0, episode_seed, False
+        self._turn_rewards: list[float] = []
         self._state, observation = self.start(
             cast(np.random.Generator, TurnGenerator(episode_seed, 0)), {**(options or {}), "task": task}
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -35,7 +35,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         **kwargs: passed to `make`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.DISABLED, **TextEnv.metadata}
+    metadata = {"autoreset_mode": AutoresetMode.DISABLED, **TextEnv.metadata}  # noqa: RUF012 (Gymnasium's declaration)
 
     def __init__(self, make: Callable[..., TextEnv[Any]], num_envs: int = 1, **kwargs: Any) -> None:
         if num_envs < 1:

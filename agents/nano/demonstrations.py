@@ -115,6 +115,7 @@ class Demonstrator:
     def conversation(self, habits: Habits) -> list[Message]:
         """One demonstrated episode."""
         asked = self.rng.choice(self._questions)
+        values: Sequence[tuple[str, str]]
         article, values = self._articles[asked.title], self._values[asked.title]
         if self.rng.random() < self._invented:
             asked, article, values = self._invent(asked, article, values)

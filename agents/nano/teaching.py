@@ -72,7 +72,7 @@ def teach(
         optimizer.zero_grad()
         schedule.step()
         bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
 
 
 def _lessons(

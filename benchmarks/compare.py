@@ -17,8 +17,9 @@ from benchmarks.methods import Method, parse_methods
 from benchmarks.one_run import import_environments
 from benchmarks.progress import make_display
 from benchmarks.provenance import cores, hash_model
+from benchmarks.records import Run, Settings, differences
 from benchmarks.report import write_report
-from benchmarks.rows import RowFile, Run, Settings, differences
+from benchmarks.rows import RowFile
 from benchmarks.scheduler import Failure, Job, run_jobs
 from benchmarks.suites import suite_of
 

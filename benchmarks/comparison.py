@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.methods import Method, in_report_order
-from benchmarks.rows import Row, Settings
+from benchmarks.records import Row, Settings
 from benchmarks.suites import Metric, Suite
 
 
@@ -71,12 +72,13 @@ def target_of(methods: Sequence[Method]) -> Method:
 
 def warnings_about(comparison: Comparison) -> list[str]:
     """One sentence for everything that makes the rows less comparable or less complete than they should be."""
-    rows, warnings = comparison.rows, []
-    for what, seen in {
-        "states of turnenv's source": {r.provenance["source"] for r in rows},
-        "library versions": {tuple(r.provenance["versions"].items()) for r in rows},
-        "machines": {tuple(r.provenance["hardware"].items()) for r in rows},
-    }.items():
+    rows, warnings = comparison.rows, list[str]()
+    kinds: dict[str, set[Any]] = {
+        "states of turnenv's source": {row.provenance.source for row in rows},
+        "library versions": {tuple(row.provenance.versions.items()) for row in rows},
+        "machines": {(row.provenance.platform, row.provenance.cpu, row.provenance.device) for row in rows},
+    }
+    for what, seen in kinds.items():
         if len(seen) > 1:
             warnings.append(f"The rows come from {len(seen)} different {what}; rows.jsonl says which is which.")
     missing = [

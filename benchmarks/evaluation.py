@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.rows import Evaluation, Settings
+from benchmarks.records import Evaluation, Settings
 from turnenv.rollout import Policy, collect, vectorise
 from turnenv.types import Episode
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from benchmarks.evaluation import HeldOut, summarise, write_transcripts
 from benchmarks.progress import Status
 from benchmarks.provenance import provenance
-from benchmarks.rows import Evaluation, Row, RowFile, Run, Settings, Spent
+from benchmarks.records import Evaluation, Row, Run, Settings, Spent
+from benchmarks.rows import RowFile
 from benchmarks.scheduler import status_path
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     began, clock = datetime.now(UTC), time.monotonic()
     status = _Reporter(status_path(given.out, run.run_id), run)
     status.tell(0, "loading")
-    row, episodes = _train(run, given.out, status) if run.method else _evaluate_start(run, status)
+    act = _evaluate_start if run.method is None else _train
+    row, episodes = act(run, given.out, status, began)
     write_transcripts(transcripts_path(given.out, run.run_id), episodes[: given.keep_episodes])
-    times = {"began": began.isoformat(), "ended": datetime.now(UTC).isoformat()}
     spent = row.spent.model_copy(update={"seconds": time.monotonic() - clock})
-    RowFile(given.out).append(row.model_copy(update={"spent": spent, "provenance": row.provenance | times}))
+    RowFile(given.out).append(row.model_copy(update={"spent": spent}))
     status.tell(run.settings.steps, _headline(row.evaluation))
 
 
@@ -78,13 +79,15 @@ class _Reporter:
         Status(done, self._total, note).write(self._path)
 
 
-def _evaluate_start(run: Run, status: _Reporter) -> tuple[Row, list[Episode]]:
+def _evaluate_start(run: Run, folder: Path, status: _Reporter, began: datetime) -> tuple[Row, list[Episode]]:
     """The untrained policy on the episodes of this seed; every method of the seed shares this row."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
     settings, env_id = run.settings, import_environments(run.settings.env)
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(settings.model)
+    # In the type that the trainer loads it in, so that the start is the policy that training starts from.
+    loading = {"dtype": "float32", **(settings.trainer_kwargs.get("model_init_kwargs") or {})}
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(settings.model, **loading)
     model.to(torch.device(settings.device))  # type: ignore[arg-type]
     held_out = HeldOut(settings, env_id, run.seed, AutoTokenizer.from_pretrained(settings.model))
     status.tell(0, "evaluating the start")
@@ -95,12 +98,12 @@ def _evaluate_start(run: Run, status: _Reporter) -> tuple[Row, list[Episode]]:
         env_spec=_env_spec(settings),
         evaluation=summarise(episodes),
         spent=Spent(eval_seconds=held_out.seconds),
-        provenance=provenance(settings.device),
+        provenance=provenance(settings.device, began),
     )
     return row, episodes
 
 
-def _train(run: Run, folder: Path, status: _Reporter) -> tuple[Row, list[Episode]]:
+def _train(run: Run, folder: Path, status: _Reporter, began: datetime) -> tuple[Row, list[Episode]]:
     from benchmarks.training_run import train
 
     scratch = folder / "scratch" / run.run_id
@@ -115,7 +118,7 @@ def _train(run: Run, folder: Path, status: _Reporter) -> tuple[Row, list[Episode
         curve=result.curve,
         spent=result.spent,
         trainer_arguments=result.trainer_arguments,
-        provenance=provenance(run.settings.device),
+        provenance=provenance(run.settings.device, began),
     )
     shutil.rmtree(scratch, ignore_errors=True)
     return row, result.episodes

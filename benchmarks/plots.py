@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.comparison import Comparison, values_by_seed
-from benchmarks.rows import Row
+from benchmarks.records import Row
 from benchmarks.statistics import Interval, mean_interval
 from benchmarks.suites import PERCENT, Metric
 

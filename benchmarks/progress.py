@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Never, Protocol, TextIO
 
 from tqdm import tqdm
 
@@ -69,9 +68,9 @@ class Bars:
 
     def __init__(self, stream: TextIO, runs: int, slots: int) -> None:
         self._stream = stream
-        self._all = tqdm[None](total=runs, desc="runs", unit="run", position=0, file=stream, dynamic_ncols=True)
-        self._slots = [
-            tqdm[None](total=1, position=slot + 1, file=stream, leave=False, unit="step", dynamic_ncols=True)
+        self._all: tqdm[Never] = tqdm(total=runs, desc="runs", unit="run", position=0, file=stream, dynamic_ncols=True)
+        self._slots: list[tqdm[Never]] = [
+            tqdm(total=1, position=slot + 1, file=stream, leave=False, unit="step", dynamic_ncols=True)
             for slot in range(slots)
         ]
 

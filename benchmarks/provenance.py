@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import file_digest, sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+from benchmarks.records import Provenance
 
 _PACKAGES = ("turnenv", "torch", "transformers", "trl", "accelerate", "gymnasium", "numpy", "scipy")
 _SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
@@ -22,15 +24,22 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def provenance(device: str) -> dict[str, Any]:
-    """Versions, commit and hardware of this process, JSON-ready."""
-    return {
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _PACKAGES},
-        "git": _git(),
-        "source": _hash_source(),
-        "hardware": {"platform": platform.platform(), "cpu": _cpu(), "cores": cores(), "device": _device(device)},
-    }
+def provenance(device: str, began: datetime) -> Provenance:
+    """Of this process, which has its result now."""
+    commit, dirty = _git()
+    return Provenance(
+        python=platform.python_version(),
+        versions={name: _version(name) for name in _PACKAGES},
+        commit=commit,
+        dirty=dirty,
+        source=_hash_source(),
+        platform=platform.platform(),
+        cpu=_cpu(),
+        cores=cores(),
+        device=_device(device),
+        began=began,
+        ended=datetime.now(UTC),
+    )
 
 
 def hash_model(model: str) -> str:
@@ -74,8 +83,8 @@ def _version(package: str) -> str | None:
 
 
 @cache
-def _git() -> dict[str, Any]:
-    """The commit of the code, None where it is not a checkout or there is no git."""
+def _git() -> tuple[str | None, bool | None]:
+    """The commit of the code and whether files differ from it; None where it is not a checkout or there is no git."""
     here = Path(__file__).parent
 
     def ask(*arguments: str) -> str | None:
@@ -86,7 +95,7 @@ def _git() -> dict[str, Any]:
         return done.stdout.strip()
 
     status = ask("status", "--porcelain", "--untracked-files=no")
-    return {"commit": ask("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}
+    return ask("rev-parse", "HEAD"), None if status is None else bool(status)
 
 
 @cache

@@ -6,13 +6,12 @@ import json
 import math
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
 
 from tabulate import tabulate
 
 from benchmarks.comparison import Comparison, target_of, values_by_seed, warnings_about
 from benchmarks.methods import Method
-from benchmarks.rows import Row, Settings
+from benchmarks.records import Row, Settings
 from benchmarks.statistics import Interval, mean_interval, paired_interval
 from benchmarks.suites import Metric
 
@@ -105,32 +104,30 @@ def _budget(comparison: Comparison) -> str:
     settings = comparison.settings
     trained = [row for by_seed in comparison.trained.values() for row in by_seed.values()]
     spent = [row.spent for row in trained]
-    hardware = comparison.rows[0].provenance["hardware"]
-    device = hardware["cpu"] if settings.device == "cpu" else hardware["device"]
+    machine = comparison.rows[0].provenance
+    device = machine.cpu if settings.device == "cpu" else machine.device
     each = sum(s.seconds for s in spent) / max(len(spent), 1)
     return (
         f"{len(trained)} training runs of {settings.steps} steps × {settings.groups} tasks × "
         f"{settings.num_generations} episodes: {sum(s.episodes for s in spent):,} episodes, "
         f"{sum(s.env_turns for s in spent):,} turns, {sum(s.sampled_tokens for s in spent):,} sampled tokens; "
-        f"{each:.0f} s a run, {_wall(comparison.rows)} from the first start to the last end, on {hardware['cores']} "
+        f"{each:.0f} s a run, {_wall(comparison.rows)} from the first start to the last end, on {machine.cores} "
         f"cores ({device}, {settings.device})."
     )
 
 
 def _wall(rows: Sequence[Row]) -> str:
-    began = min(datetime.fromisoformat(row.provenance["began"]) for row in rows)
-    ended = max(datetime.fromisoformat(row.provenance["ended"]) for row in rows)
+    began, ended = min(row.provenance.began for row in rows), max(row.provenance.ended for row in rows)
     return f"{(ended - began).total_seconds() / 60:.1f} min"
 
 
 def _reproduce(comparison: Comparison) -> str:
-    row = comparison.rows[0]
-    versions = ", ".join(f"{name} {number}" for name, number in row.provenance["versions"].items() if number)
-    git = row.provenance["git"]
-    commit = f"commit {git['commit'][:12]}{' with local changes' if git['dirty'] else ''}" if git["commit"] else ""
+    code = comparison.rows[0].provenance
+    commit = f"commit {code.commit[:12]}{' with local changes' if code.dirty else ''}" if code.commit else ""
+    versions = ", ".join(f"{name} {number}" for name, number in code.versions.items() if number)
     return (
         f"```\n{command(comparison.settings, comparison.methods, comparison.seeds)}\n```\n\n"
-        f"{', '.join(part for part in (commit, versions, 'Python ' + row.provenance['python']) if part)}; "
+        f"{', '.join(part for part in (commit, versions, f'Python {code.python}') if part)}; "
         f"policy {comparison.settings.model} ({comparison.settings.model_hash})."
     )
 

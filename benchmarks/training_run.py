@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from transformers import TrainingArguments as Arguments
 
 from benchmarks.evaluation import HeldOut, summarise
-from benchmarks.rows import Checkpoint, Run, Spent
+from benchmarks.records import Checkpoint, Run, Spent
 from turnenv.training import TurnGRPOConfig, TurnGRPOTrainer
 from turnenv.types import Episode
 

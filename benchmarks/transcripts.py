@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.one_run import transcripts_path
-from benchmarks.rows import RowFile, Run
+from benchmarks.records import Run
+from benchmarks.rows import RowFile
 from turnenv.types import Episode
 
 

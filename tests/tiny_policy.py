@@ -11,7 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 _WORDS = ("<pad>", "<eos>", "<unk>", "<env>", "<agent>", "I", "guess", *map(str, range(1, 51)))
 _TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'assistant' %}<agent> {{ message['content'] }}<eos>"
-    "{% else %}<env> {{ message['content'] }}<eos>{% endif %}{% endfor %}{% if add_generation_prompt %}<agent> {% endif %}"
+    "{% else %}<env> {{ message['content'] }}<eos>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<agent> {% endif %}"
 )
 
 
@@ -20,7 +21,11 @@ def save_tiny_policy(folder: Path, seed: int = 0) -> Path:
     words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(_WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>", extra_special_tokens=["<env>", "<agent>"]
+        tokenizer_object=words,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        extra_special_tokens=["<env>", "<agent>"],
     )
     tokenizer.chat_template = _TEMPLATE
     config = LlamaConfig(

@@ -1,0 +1,284 @@
+"""The trainer: what TRL makes of our batches is the gradient that the estimator means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from key_world import (
+    AlwaysBroken,
+    KeyEnv,
+    Recorder,
+    config,
+    largest_difference,
+    plain_gradient,
+    tiny_model,
+    unpadded,
+    word_tokenizer,
+)
+from peft import LoraConfig
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+from turnenv import Episode
+from turnenv.credit import ESTIMATORS, TurnBatch
+from turnenv.training import TurnGRPOTrainer, seed_dataset
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning"),
+]
+
+
+def trained(folder: Path, env: Any = KeyEnv, model: Any = None, **changes: Any) -> Recorder:
+    arguments = {
+        name: changes.pop(name) for name in ("env_kwargs", "credit_function", "peft_config") if name in changes
+    }
+    if "credit_function" in arguments:
+        arguments["credit"] = arguments.pop("credit_function")
+    trainer = Recorder(
+        model or tiny_model(), env, config(folder, **changes), processing_class=word_tokenizer(), **arguments
+    )
+    trainer.train()
+    return trainer
+
+
+def advantages_of(episodes: Sequence[Episode], credit: str, **options: Any) -> Any:
+    batch = TurnBatch.from_ragged(
+        [episode.turn_rewards for episode in episodes],
+        [episode.outcome.reward for episode in episodes],
+        [row // 8 for row in range(len(episodes))],
+        faulted=[episode.faulted for episode in episodes],
+    )
+    return ESTIMATORS[credit](batch, **options)
+
+
+def parameters(trainer: TurnGRPOTrainer) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in trainer.model.parameters()]
+
+
+@pytest.mark.parametrize(
+    ("credit", "options"),
+    [("mt_grpo", {}), ("mt_grpo", {"lam": 0.3, "final_turn": "turn+outcome"}), ("grpo_or", {}), ("grpo_mr", {})],
+)
+def test_the_gradient_is_the_one_worked_out_in_plain_torch(tmp_path: Path, credit: str, options: Any) -> None:
+    trainer = trained(tmp_path, credit=credit, credit_kwargs=options)
+    rows, output = trainer.recorded[0]
+    episodes = [row["episode"] for row in rows]
+    assert len({len(episode.turns) for episode in episodes}) == 3
+    expected = plain_gradient(
+        tiny_model(), *unpadded(output), [row["turn_of"] for row in rows], advantages_of(episodes, credit, **options)
+    )
+    assert max(float(gradient.abs().max()) for gradient in expected) > 1e-2
+    assert largest_difference(trainer.gradients[0], expected) < 1e-6
+
+
+def test_turn_level_and_trajectory_level_gradients_differ(tmp_path: Path) -> None:
+    turn, trajectory = (trained(tmp_path, credit=credit) for credit in ("mt_grpo", "grpo_or"))
+    assert unpadded(turn.recorded[0][1]) == unpadded(trajectory.recorded[0][1])
+    assert largest_difference(turn.gradients[0], trajectory.gradients[0]) > 1e-3
+
+
+def test_the_environments_tokens_are_attended_and_not_trained(tmp_path: Path) -> None:
+    rows, output = trained(tmp_path).recorded[0]
+    for row, completion in enumerate(unpadded(output)[1]):
+        turn_of = torch.tensor(rows[row]["turn_of"])
+        length = len(completion)
+        assert length == len(turn_of)
+        assert output["attention_mask" if "attention_mask" in output else "completion_mask"][row, :length].all()
+        assert torch.equal(output["tool_mask"][row, :length].bool(), turn_of >= 0)
+        assert not output["advantages"][row][:length][turn_of < 0].any()
+        assert not output["advantages"][row][length:].any()
+    assert any(-1 in row["turn_of"] for row in rows)
+
+
+def test_the_members_of_a_group_play_the_same_task(tmp_path: Path) -> None:
+    rows, _ = trained(tmp_path, num_generations=4).recorded[0]
+    groups = [{row["episode"].turns[0].observation for row in rows[at : at + 4]} for at in range(0, 16, 4)]
+    tasks = [{row["episode"].task for row in rows[at : at + 4]} for at in range(0, 16, 4)]
+    assert all(len(group) == 1 for group in groups + tasks)
+    assert len(set.union(*tasks)) == 4
+
+
+def test_a_faulted_episode_has_no_influence(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, env_kwargs={"breaks": True}, max_turn_tokens=6)
+    rows, output = trainer.recorded[0]
+    episodes = [row["episode"] for row in rows]
+    faulted = [episode.faulted for episode in episodes]
+    assert 0 < sum(faulted) < 16
+    kept = [row for row in range(16) if not faulted[row]]
+    prompts, completions = unpadded(output)
+    expected = plain_gradient(
+        tiny_model(),
+        [prompts[row] for row in kept],
+        [completions[row] for row in kept],
+        [rows[row]["turn_of"] for row in kept],
+        advantages_of(episodes, "mt_grpo")[kept],
+    )
+    assert largest_difference(trainer.gradients[0], expected) < 1e-6
+    logged = trainer.state.log_history[0]
+    assert logged["faults"] == sum(faulted) / 16
+    assert logged["return"] == pytest.approx(np.mean([episodes[row].total_reward for row in kept]))
+
+
+def test_a_batch_of_faults_changes_nothing(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, AlwaysBroken, max_steps=2)
+    assert largest_difference(parameters(trainer), list(tiny_model().parameters())) == 0.0
+    logged = trainer.state.log_history[0]
+    assert (logged["faults"], logged["dead_groups"], logged["loss"]) == (1.0, 1.0, 0.0)
+    assert "return" not in logged
+
+
+def test_accumulated_batches_give_the_gradient_of_the_whole(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, per_device_train_batch_size=4, gradient_accumulation_steps=4)
+    rows, output = trainer.recorded[0]
+    assert len(rows) == 16
+    expected = plain_gradient(
+        tiny_model(),
+        *unpadded(output),
+        [row["turn_of"] for row in rows],
+        advantages_of([row["episode"] for row in rows], "mt_grpo"),
+    )
+    assert largest_difference(trainer.gradients[0], expected) < 1e-6
+
+
+def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:
+    plain, checkpointed = (trained(tmp_path, gradient_checkpointing=on) for on in (False, True))
+    assert checkpointed.model.is_gradient_checkpointing
+    assert unpadded(plain.recorded[0][1]) == unpadded(checkpointed.recorded[0][1])
+    assert largest_difference(plain.gradients[0], checkpointed.gradients[0]) < 1e-6
+
+
+class StopAfter(TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        control.should_training_stop = state.global_step >= self.step
+
+
+def test_stop_and_resume_gives_the_same_parameters(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", max_steps=6, learning_rate=1e-2)
+    settings = {"max_steps": 6, "learning_rate": 1e-2, "save_strategy": "steps", "save_steps": 3}
+    stopped = Recorder(
+        tiny_model(),
+        KeyEnv,
+        config(tmp_path / "parts", **settings),
+        processing_class=word_tokenizer(),
+        callbacks=[StopAfter(3)],
+    )
+    stopped.train()
+    assert stopped.state.global_step == 3
+    torch.manual_seed(1234)
+    np.random.seed(1234)
+    resumed = Recorder(
+        tiny_model(seed=1), KeyEnv, config(tmp_path / "parts", **settings), processing_class=word_tokenizer()
+    )
+    resumed.train(resume_from_checkpoint=True)
+    assert resumed.state.global_step == 6
+    assert largest_difference(parameters(whole), parameters(resumed)) == 0.0
+    assert largest_difference(parameters(whole), parameters(stopped)) > 0.0
+
+
+def test_lora_trains_the_adapter_alone(tmp_path: Path) -> None:
+    adapter = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.0)
+    trainer = trained(tmp_path, peft_config=adapter, learning_rate=1e-2, max_steps=2, gradient_checkpointing=True)
+    before = dict(tiny_model().named_parameters())
+    adapted = 0
+    for name, parameter in trainer.model.named_parameters():
+        if "lora" in name:
+            adapted += int(parameter.detach().abs().sum() > 0 and "lora_B" in name)
+        else:
+            plain = name.removeprefix("base_model.model.").replace(".base_layer", "")
+            assert torch.equal(parameter, before[plain]), name
+    assert adapted == 4
+
+
+def test_evaluation_plays_each_seed_once_in_its_own_environment(tmp_path: Path) -> None:
+    trainer = Recorder(
+        tiny_model(),
+        KeyEnv,
+        config(tmp_path, eval_strategy="steps", eval_steps=1, num_eval_seeds=12, per_device_eval_batch_size=8),
+        processing_class=word_tokenizer(),
+        eval_env_kwargs={"max_turns": 1},
+    )
+    trainer.train()
+    logged = next(entry for entry in trainer.state.log_history if "eval_return" in entry)
+    assert logged["eval_turns"] == 1.0
+    assert {"eval_success", "eval_turn_reward/right", "eval_outcome/last"} <= set(logged)
+    sizes = [len(rows) for rows, _ in trainer.recorded]
+    assert sizes == [16, 8, 4]
+    seeds = [[row["seed"] for row in rows] for rows, _ in trainer.recorded]
+    assert len(set(seeds[1] + seeds[2])) == 12
+    assert not set(seeds[0]) & set(seeds[1] + seeds[2])
+
+
+def test_tasks_of_the_dataset_are_played(tmp_path: Path) -> None:
+    trainer = Recorder(
+        tiny_model(),
+        KeyEnv,
+        config(tmp_path),
+        processing_class=word_tokenizer(),
+        train_dataset=seed_dataset(2, tasks=[7, 11]),
+    )
+    trainer.train()
+    assert {row["episode"].task for row in trainer.recorded[0][0]} == {7, 11}
+
+
+def test_max_turns_and_env_kwargs_reach_the_environment(tmp_path: Path) -> None:
+    rows, _ = trained(tmp_path, env_kwargs={"max_turns": 5}, max_turns=1).recorded[0]
+    assert {len(row["episode"].turns) for row in rows} == {1}
+
+
+def test_an_estimator_may_be_a_function(tmp_path: Path) -> None:
+    def first_turn_only(batch: TurnBatch, *, size: float) -> Any:
+        return size * batch.turn_mask * (np.arange(batch.turn_mask.shape[1]) == 0)
+
+    trainer = trained(tmp_path, credit_function=first_turn_only, credit_kwargs={"size": 3.0})
+    rows, output = trainer.recorded[0]
+    for row, turns in enumerate(row["turn_of"] for row in rows):
+        assert output["advantages"][row, : len(turns)].tolist() == [3.0 * (turn == 0) for turn in turns]
+
+
+def test_what_is_logged(tmp_path: Path) -> None:
+    trainer = trained(tmp_path)
+    episodes = [row["episode"] for row in trainer.recorded[0][0]]
+    logged = trainer.state.log_history[0]
+    assert logged["return"] == pytest.approx(np.mean([episode.total_reward for episode in episodes]))
+    assert logged["turn_reward/right"] == pytest.approx(np.mean([sum(episode.turn_rewards) for episode in episodes]))
+    assert logged["turns"] == np.mean([len(episode.turns) for episode in episodes])
+    assert logged["success"] == np.mean([episode.outcome.success for episode in episodes])
+    taken = [
+        advantage[1]
+        for advantage, e in zip(advantages_of(episodes, "mt_grpo"), episodes, strict=True)
+        if len(e.turns) > 1
+    ]
+    assert logged["advantage/turn_2/mean_abs"] == pytest.approx(np.mean(np.abs(taken)))
+    assert "tool_use" not in logged
+
+
+def test_a_moved_seam_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = GRPOTrainer._generate_and_score_completions
+
+    def without_mask(self: Any, inputs: Any) -> Any:
+        output = original(self, inputs)
+        del output["tool_mask"]
+        return output
+
+    monkeypatch.setattr(GRPOTrainer, "_generate_and_score_completions", without_mask)
+    with pytest.raises(RuntimeError, match=r"TRL .* is not what turnenv builds on: env_mask no longer.*trl>=1\.14"):
+        trained(tmp_path)
+
+
+def test_what_cannot_work_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no estimator is named 'mt_gppo'; did you mean"):
+        TurnGRPOTrainer(tiny_model(), KeyEnv, config(tmp_path, credit="mt_gppo"), processing_class=word_tokenizer())
+    with pytest.raises(ValueError, match="does not take credit_kwargs={'lamda': 1}"):
+        TurnGRPOTrainer(
+            tiny_model(), KeyEnv, config(tmp_path, credit_kwargs={"lamda": 1}), processing_class=word_tokenizer()
+        )
+    with pytest.raises(ValueError, match="pass processing_class="):
+        TurnGRPOTrainer(tiny_model(), KeyEnv, config(tmp_path))

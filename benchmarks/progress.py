@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,8 +60,9 @@ class Display(Protocol):
 
 
 def make_display(stream: TextIO, runs: int, slots: int) -> Display:
-    """Bars if the stream is a terminal, lines if it is a file or a pipe."""
-    return Bars(stream, runs, slots) if stream.isatty() else Lines(stream, runs)
+    """Bars if the stream is a terminal, lines if it is a file or a pipe (or a terminal that tells no width)."""
+    wide = stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
+    return Bars(stream, runs, slots) if wide else Lines(stream, runs)
 
 
 class Bars:

@@ -76,15 +76,13 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
 
 def _panels(comparison: Comparison) -> tuple[Metric, ...]:
     named = {metric.name: metric for metric in comparison.suite.metrics}
-    extra = tuple(named[name] for name in ("success", "return") if name in named and not named[name].headline)
+    extra = tuple(named[name] for name in ("return", "turns") if name in named and not named[name].headline)
     return comparison.suite.headline + extra
 
 
 def _draw_panel(axis: Axes, comparison: Comparison, metric: Metric) -> None:
     axis.set_title(metric.title)
     axis.set_xlabel("optimizer step")
-    if metric.unit == PERCENT:
-        axis.set_ylim(-4, 104)
     for number, method in enumerate(comparison.methods):
         colour, rows = _COLOURS[number % len(_COLOURS)], comparison.trained[method.label]
         style, marker = _STYLES[number % len(_STYLES)], _MARKERS[number % len(_MARKERS)]
@@ -97,6 +95,9 @@ def _draw_panel(axis: Axes, comparison: Comparison, metric: Metric) -> None:
             _mark(axis, step + shift, interval, colour=colour, marker=marker)
     if start := list(values_by_seed(comparison.starts, metric).values()):
         _mark(axis, 0, mean_interval(start), colour="0.35", marker="*", label="start")
+    if metric.unit == PERCENT:
+        low, high = axis.get_ylim()
+        axis.set_ylim(max(low, -4), min(high, 104))
 
 
 def _mark(axis: Axes, step: float, interval: Interval, *, colour: str, marker: str, label: str | None = None) -> None:

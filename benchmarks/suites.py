@@ -39,8 +39,14 @@ class Metric:
         return f"{self.label} ({self.unit})" if self.unit == PERCENT or self.unit == "reward" else self.label
 
     def value(self, means: Mapping[str, float]) -> float:
-        """The metric in its unit; a component that no episode was paid for counts as 0."""
-        share = means.get(self.key, 0.0) / self.best
+        """The metric in its unit.
+
+        Raises:
+            ValueError: if the mean that it reads was not recorded.
+        """
+        if self.key not in means:
+            raise ValueError(f"{self.name} reads {self.key!r}, which was not recorded; there are: {', '.join(means)}")
+        share = means[self.key] / self.best
         return 100.0 * share if self.unit == PERCENT else share
 
 

@@ -126,3 +126,8 @@ def test_suites_name_each_metric_once_and_know_their_references(suite):
     assert len(set(names)) == len(names)
     for reference in suite.references:
         assert set(suite.reference_values(reference)) <= set(names)
+
+
+def test_a_metric_that_was_not_recorded_is_an_error_and_not_a_zero():
+    with pytest.raises(ValueError, match="tool_success reads 'turn_reward/tool_execution'"):
+        TRIVIA.headline[0].value({"return": 1.0})

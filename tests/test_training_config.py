@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from key_world import config
 from trl import GRPOConfig, TrlParser
+
 from turnenv.training import TurnGRPOConfig, seed_dataset
 
 

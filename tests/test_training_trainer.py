@@ -23,6 +23,7 @@ from key_world import (
 from peft import LoraConfig
 from transformers import TrainerCallback
 from trl import GRPOTrainer
+
 from turnenv import Episode
 from turnenv.credit import ESTIMATORS, TurnBatch
 from turnenv.training import TurnGRPOTrainer, seed_dataset
@@ -276,7 +277,7 @@ def test_a_moved_seam_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_cannot_work_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no estimator is named 'mt_gppo'; did you mean"):
         TurnGRPOTrainer(tiny_model(), KeyEnv, config(tmp_path, credit="mt_gppo"), processing_class=word_tokenizer())
-    with pytest.raises(ValueError, match="does not take credit_kwargs={'lamda': 1}"):
+    with pytest.raises(ValueError, match=r"does not take credit_kwargs=\{'lamda': 1\}"):
         TurnGRPOTrainer(
             tiny_model(), KeyEnv, config(tmp_path, credit_kwargs={"lamda": 1}), processing_class=word_tokenizer()
         )

@@ -37,7 +37,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     credit: str = field(
         default="mt_grpo",
         metadata={
-            "help": "Estimator of the advantages, a name in turnenv.credit.ESTIMATORS: mt_grpo, grpo_or, grpo_mr and others."
+            "help": "Estimator of the advantages, a name in turnenv.credit.ESTIMATORS such as mt_grpo or grpo_mr."
         },
     )
     credit_kwargs: dict[str, Any] | str | None = field(

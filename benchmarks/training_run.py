@@ -76,6 +76,8 @@ def trainer_config(run: Run, scratch: Path) -> TurnGRPOConfig:
         "beta": 0.0,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": episodes // micro,
+        # Saves memory for a tenth more time: worth it on a GPU only.
+        "gradient_checkpointing": settings.device != "cpu",
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": [],

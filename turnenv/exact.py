@@ -1,7 +1,8 @@
 """Exact values of an enumerated environment: the optimum's, a policy's, and the policy's true gradient.
 
-Axes: S states, A actions, N branches of an action at most, H turns (the horizon), B simulated episodes. Times count the
-turns taken so far, so that a value at t is that of having H - t turns left; nothing is discounted.
+Axes: S states, O observations that the agent can tell apart, A actions, N branches of an action at most, H turns (the
+horizon), B simulated episodes. Times count the turns taken so far, so that a value at t is that of having H - t turns
+left; nothing is discounted.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ __all__ = [
     "expected_return",
     "greedy",
     "optimal",
+    "over_observations",
+    "over_states",
     "policy_gradient",
     "simulate",
     "softmax",
@@ -72,7 +75,7 @@ class Rollouts:
 
 
 def optimal(model: TabularModel, objective: Objective = "outcome") -> Values:
-    """Q* and V* by backward induction."""
+    """Q* and V* by backward induction, of an agent that sees the state (not only what `observations` tells apart)."""
     return _backward(model, None, objective)
 
 
@@ -114,6 +117,17 @@ def policy_gradient(model: TabularModel, policy: Floats, objective: Objective = 
     """
     values = evaluate(model, policy, objective)
     return visitation(model, policy)[:, :, None] * _by_turn(model, policy) * values.advantages
+
+
+def over_states(model: TabularModel, policy: Floats) -> Floats:
+    """A policy over what the agent sees, (O, A) or (H, O, A), as one over states."""
+    return np.asarray(policy[..., model.observations, :])
+
+
+def over_observations(model: TabularModel, gradient: Floats) -> Floats:
+    """A gradient in the logits of states, (S, A) or (H, S, A), as one in the logits of what the agent sees."""
+    seen_OS = np.arange(int(model.observations.max()) + 1)[:, None] == model.observations
+    return np.asarray(seen_OS @ gradient)
 
 
 def softmax(logits: Floats) -> Floats:

@@ -42,6 +42,9 @@ class Enumerable(Protocol):
     def state_key(self, state: Any) -> object:
         """As `TextEnv.state_key`, hashable; equal keys must mean equal futures."""
 
+    def observation_key(self, state: Any) -> object:
+        """What the agent can tell apart, hashable; the state's key where it sees everything that matters."""
+
     def silence(self, state: Any) -> Mapping[str, float]:
         """As `TextEnv.silence`."""
 
@@ -60,6 +63,7 @@ class TabularModel:
         turn_rewards: of a branch, (S, A, N).
         outcome_rewards: of a branch that ends the episode, else 0, (S, A, N).
         successes: True where a branch ends the episode with success, bool (S, A, N).
+        observations: number of what the agent sees in a state, 0 … O - 1, int (S,).
         silence: the outcome's reward of an episode that is cut in this state after H turns, (S,).
         horizon: H.
     """
@@ -73,6 +77,7 @@ class TabularModel:
     turn_rewards: Floats
     outcome_rewards: Floats
     successes: NDArray[np.bool_]
+    observations: NDArray[np.int64]
     silence: Floats
     horizon: int
 
@@ -174,6 +179,13 @@ def _as_arrays(
         turn_rewards=turn_rewards,
         outcome_rewards=outcome_rewards,
         successes=successes,
+        observations=_numbered(env.observation_key(state) for state in states.values()),
         silence=np.array([float(sum(env.silence(state).values())) for state in states.values()]),
         horizon=env.max_turns,
     )
+
+
+def _numbered(keys: Iterable[object]) -> NDArray[np.int64]:
+    """Equal keys, equal numbers, from 0 in the order of first sight."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)

@@ -11,6 +11,14 @@ import gymnasium
 TABLE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "turnenv/GuessNumber-v0": ("guess_number:GuessNumber", {}),
     "turnenv/GuessNumber-hard-v0": ("guess_number:GuessNumber", {"low": 1, "high": 10_000}),
+    "turnenv/CreditChain-v0": ("credit_chain:CreditChain", {}),
+    "turnenv/CreditChain-easy-v0": ("credit_chain:CreditChain", {"length": 3}),
+    "turnenv/CreditChain-hard-v0": ("credit_chain:CreditChain", {"length": 16, "distractors": 4}),
+    "turnenv/CreditChain-hackable-v0": ("credit_chain:CreditChain", {"mode": "hackable"}),
+    "turnenv/CreditChain-recoverable-v0": (
+        "credit_chain:CreditChain",
+        {"mode": "potential", "errors": "recoverable", "setback": 1, "slack": 16},
+    ),
     "turnenv/TriviaSearch-v0": ("trivia_search:TriviaSearch", {}),
 }
 

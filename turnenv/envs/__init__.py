@@ -20,6 +20,9 @@ TABLE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         {"mode": "potential", "errors": "recoverable", "setback": 1, "slack": 16},
     ),
     "turnenv/TriviaSearch-v0": ("trivia_search:TriviaSearch", {}),
+    "turnenv/WordGuess-v0": ("word_guess:WordGuess", {}),
+    "turnenv/WordGuess-easy-v0": ("word_guess:WordGuess", {"length": 4}),
+    "turnenv/WordGuess-hard-v0": ("word_guess:WordGuess", {"length": 6, "max_turns": 5}),
 }
 
 IDS = tuple(TABLE)

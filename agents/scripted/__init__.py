@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agents.scripted import credit_chain
+from agents.scripted import credit_chain, grid_quest, twenty_questions, word_guess
 
 Agent = Callable[[str], str]
 """From what is new to what the agent writes; one agent plays one episode."""
@@ -15,6 +15,15 @@ EXPERTS: Mapping[str, Callable[[], Agent]] = {
     "turnenv/CreditChain-hard-v0": credit_chain.make_expert,
     "turnenv/CreditChain-hackable-v0": credit_chain.make_expert,
     "turnenv/CreditChain-recoverable-v0": credit_chain.make_expert,
+    "turnenv/GridQuest-v0": grid_quest.make_expert,
+    "turnenv/GridQuest-easy-v0": grid_quest.make_expert,
+    "turnenv/GridQuest-hard-v0": grid_quest.make_expert,
+    "turnenv/WordGuess-v0": word_guess.make_expert,
+    "turnenv/WordGuess-easy-v0": word_guess.make_expert,
+    "turnenv/WordGuess-hard-v0": word_guess.make_expert,
+    "turnenv/TwentyQuestions-v0": twenty_questions.make_expert,
+    "turnenv/TwentyQuestions-easy-v0": twenty_questions.make_expert,
+    "turnenv/TwentyQuestions-hard-v0": twenty_questions.make_expert,
 }
 
 RANDOMS: Mapping[str, Callable[[int], Agent]] = {
@@ -23,4 +32,13 @@ RANDOMS: Mapping[str, Callable[[int], Agent]] = {
     "turnenv/CreditChain-hard-v0": credit_chain.make_random,
     "turnenv/CreditChain-hackable-v0": credit_chain.make_random,
     "turnenv/CreditChain-recoverable-v0": credit_chain.make_random,
+    "turnenv/GridQuest-v0": grid_quest.make_random,
+    "turnenv/GridQuest-easy-v0": grid_quest.make_random,
+    "turnenv/GridQuest-hard-v0": grid_quest.make_random,
+    "turnenv/WordGuess-v0": word_guess.make_random,
+    "turnenv/WordGuess-easy-v0": word_guess.make_random,
+    "turnenv/WordGuess-hard-v0": word_guess.make_random,
+    "turnenv/TwentyQuestions-v0": twenty_questions.make_random,
+    "turnenv/TwentyQuestions-easy-v0": twenty_questions.make_random,
+    "turnenv/TwentyQuestions-hard-v0": twenty_questions.make_random,
 }

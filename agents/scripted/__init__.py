@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agents.scripted import credit_chain, grid_quest, twenty_questions, word_guess
+from agents.scripted import blocks_arm, credit_chain, grid_quest, science_lab, twenty_questions, word_guess
 
 Agent = Callable[[str], str]
 """From what is new to what the agent writes; one agent plays one episode."""
@@ -24,6 +24,12 @@ EXPERTS: Mapping[str, Callable[[], Agent]] = {
     "turnenv/TwentyQuestions-v0": twenty_questions.make_expert,
     "turnenv/TwentyQuestions-easy-v0": twenty_questions.make_expert,
     "turnenv/TwentyQuestions-hard-v0": twenty_questions.make_expert,
+    "turnenv/BlocksArm-v0": blocks_arm.make_expert,
+    "turnenv/BlocksArm-easy-v0": blocks_arm.make_expert,
+    "turnenv/BlocksArm-hard-v0": blocks_arm.make_expert,
+    "turnenv/ScienceLab-v0": science_lab.make_expert,
+    "turnenv/ScienceLab-easy-v0": science_lab.make_expert,
+    "turnenv/ScienceLab-hard-v0": science_lab.make_expert,
 }
 
 RANDOMS: Mapping[str, Callable[[int], Agent]] = {
@@ -41,4 +47,10 @@ RANDOMS: Mapping[str, Callable[[int], Agent]] = {
     "turnenv/TwentyQuestions-v0": twenty_questions.make_random,
     "turnenv/TwentyQuestions-easy-v0": twenty_questions.make_random,
     "turnenv/TwentyQuestions-hard-v0": twenty_questions.make_random,
+    "turnenv/BlocksArm-v0": blocks_arm.make_random,
+    "turnenv/BlocksArm-easy-v0": blocks_arm.make_random,
+    "turnenv/BlocksArm-hard-v0": blocks_arm.make_random,
+    "turnenv/ScienceLab-v0": science_lab.make_random,
+    "turnenv/ScienceLab-easy-v0": science_lab.make_random,
+    "turnenv/ScienceLab-hard-v0": science_lab.make_random,
 }

@@ -37,7 +37,8 @@ def make_expert() -> Callable[[str], str]:
 
 def make_random(seed: int) -> Callable[[str], str]:
     """A player who asks about anything, and then names anything."""
-    rng, topic, patience = random.Random(seed), None, 0
+    rng, patience = random.Random(seed), 0
+    topic: str | None = None
 
     def act(observation: str) -> str:
         nonlocal topic, patience

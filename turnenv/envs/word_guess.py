@@ -100,7 +100,8 @@ class WordGuess(TextEnv[Hunt]):
         state.possible = before & words_with[mark]
         reward = {"information": self._per_nat * log(before.bit_count() / state.possible.bit_count())}
         if guess == self._words[state.hidden]:
-            return Reply.final(f"{guess}: {mark}. Correct!", reward, outcome={"found": 1.0}, success=True, end=End.SOLVED)
+            text = f"{guess}: {mark}. Correct!"
+            return Reply.final(text, reward, outcome={"found": 1.0}, success=True, end=End.SOLVED)
         return Reply.turn(f"{guess}: {mark}", reward)
 
     @staticmethod

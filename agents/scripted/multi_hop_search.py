@@ -17,6 +17,7 @@ from turnenv.rewards import normalise
 _XML = XmlGrammar()
 _RESULT = re.compile(r"<result>\n(.*)\n</result>", re.DOTALL)
 _HINTS: Mapping[str, str] = {"countries": "country capital", "space": "Solar System", "animals": "animal"}
+_OTHER_HINTS = "novel play poem"
 _YEARS = frozenset({"born", "died", "year", "admitted"})
 # A full stop after a single letter may be an initial's: J. R. R. Tolkien.
 _SENTENCE_ENDS = (re.compile(r"(?<! [A-Z])(?<!^[A-Z])\. (?=[A-Z\d])"), re.compile(r"\. (?=[A-Z\d])"))
@@ -48,7 +49,7 @@ def make_expert() -> Callable[[str], str]:
         values = read(steps[at], text)
         if not retried and (not values or not _names(title, query)):
             retried = True
-            return _look_up(f"{query} {steps[at].relation}", steps[at])
+            return _look_up(f"{query} {steps[at].relation} {_OTHER_HINTS}", steps[at])
         value = values[0] if values else query
         if at + 1 == len(steps):
             return _XML.answer(value, "The article says it.")

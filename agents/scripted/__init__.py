@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agents.scripted import blocks_arm, credit_chain, grid_quest, science_lab, twenty_questions, word_guess
+from agents.scripted import (
+    blocks_arm,
+    calculator,
+    credit_chain,
+    customer_service,
+    grid_quest,
+    multi_hop_search,
+    science_lab,
+    twenty_questions,
+    word_guess,
+)
 
 Agent = Callable[[str], str]
 """From what is new to what the agent writes; one agent plays one episode."""
@@ -30,6 +40,15 @@ EXPERTS: Mapping[str, Callable[[], Agent]] = {
     "turnenv/ScienceLab-v0": science_lab.make_expert,
     "turnenv/ScienceLab-easy-v0": science_lab.make_expert,
     "turnenv/ScienceLab-hard-v0": science_lab.make_expert,
+    "turnenv/Calculator-v0": calculator.make_expert,
+    "turnenv/Calculator-easy-v0": calculator.make_expert,
+    "turnenv/Calculator-hard-v0": calculator.make_expert,
+    "turnenv/CustomerService-v0": customer_service.make_expert,
+    "turnenv/CustomerService-easy-v0": customer_service.make_expert,
+    "turnenv/CustomerService-hard-v0": customer_service.make_expert,
+    "turnenv/MultiHopSearch-v0": multi_hop_search.make_expert,
+    "turnenv/MultiHopSearch-easy-v0": multi_hop_search.make_expert,
+    "turnenv/MultiHopSearch-hard-v0": multi_hop_search.make_expert,
 }
 
 RANDOMS: Mapping[str, Callable[[int], Agent]] = {
@@ -53,4 +72,13 @@ RANDOMS: Mapping[str, Callable[[int], Agent]] = {
     "turnenv/ScienceLab-v0": science_lab.make_random,
     "turnenv/ScienceLab-easy-v0": science_lab.make_random,
     "turnenv/ScienceLab-hard-v0": science_lab.make_random,
+    "turnenv/Calculator-v0": calculator.make_random,
+    "turnenv/Calculator-easy-v0": calculator.make_random,
+    "turnenv/Calculator-hard-v0": calculator.make_random,
+    "turnenv/CustomerService-v0": customer_service.make_random,
+    "turnenv/CustomerService-easy-v0": customer_service.make_random,
+    "turnenv/CustomerService-hard-v0": customer_service.make_random,
+    "turnenv/MultiHopSearch-v0": multi_hop_search.make_random,
+    "turnenv/MultiHopSearch-easy-v0": multi_hop_search.make_random,
+    "turnenv/MultiHopSearch-hard-v0": multi_hop_search.make_random,
 }

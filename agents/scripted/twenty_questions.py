@@ -78,8 +78,8 @@ def _texts(topic: str | None) -> Iterator[str]:
     for attribute, pairs in known.numbers.items():
         for value, _ in pairs:
             yield f"Is its {attribute} less than {value}?"
-    for attribute, value in known.equal:
-        yield f"Is its {attribute} {value}?"
+    for attribute, word in known.equal:
+        yield f"Is its {attribute} {word}?"
 
 
 @lru_cache(maxsize=1 << 14)

@@ -95,8 +95,8 @@ class ScienceLab(TextEnv[Study]):
             f"One of the {self.num_tasks} laws below holds, each as likely before you measure. Find out which. Each "
             f"turn, write one command; the last one in your message counts:\n"
             f"- measure <x>: run the experiment at x, a whole number from 0 to {self._last_x}. You read y with "
-            f"Gaussian noise of standard deviation {noise:g}, rounded to a whole number from {low} to {high}. Repeating an "
-            f"experiment draws new noise.\n"
+            f"Gaussian noise of standard deviation {noise:g}, rounded to a whole number from {low} to {high}. "
+            f"Repeating an experiment draws new noise.\n"
             f"- law <number>: name the law. This ends the study.\n"
             f"You have {max_turns} turns in all, the naming included.\n\n{listed}"
         )

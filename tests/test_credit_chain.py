@@ -159,10 +159,9 @@ def test_no_sequence_of_actions_beats_the_expert_and_potentials_telescope(
         assert earned == pytest.approx(env._potential(env._state), abs=1e-12)
     (expert,) = collect(lambda: CreditChain(length, slack=20, **kwargs), Scripted(make_expert), [1], tasks=[task])
     assert expert.outcome.success
-    if mode in ("aligned", "potential", "none", "hackable"):
+    # Whoever fails earns less than the expert; whoever solves it can only earn more by pay that makes no sense.
+    if mode in ("aligned", "potential", "none") or not info["outcome"]["success"]:
         assert earned + info["outcome"]["reward"] <= expert.total_reward + 1e-12
-    else:
-        assert earned <= expert.outcome.reward - 0.5 + 1e-12
 
 
 @pytest.mark.parametrize("mode", MODES)

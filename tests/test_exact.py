@@ -9,7 +9,9 @@ from exact_play import check_lock_step, check_monte_carlo
 from turnenv import Reply, TextEnv
 from turnenv.branching import branches
 from turnenv.envs.credit_chain import CreditChain
+from turnenv.envs.guess_number import GuessNumber
 from turnenv.exact import (
+    as_seen,
     evaluate,
     expected_return,
     greedy,
@@ -131,6 +133,40 @@ def test_a_policy_over_observations_and_its_gradient():
     assert folded.sum() == pytest.approx(0.0, abs=1e-12)
     for turn in range(3):
         assert np.count_nonzero(folded[turn].any(-1)) == 1
+
+
+class Guess(GuessNumber):
+    """A guessing game whose agent knows the range that is still open."""
+
+    @property
+    def action_texts(self):
+        return [str(number) for number in range(self.low, self.high + 1)]
+
+    def observation_key(self, state):
+        return state.low, state.high
+
+
+@pytest.mark.parametrize(("numbers", "turns", "best"), [(5, 1, 1 / 5), (5, 2, 3 / 5), (7, 3, 1.0), (10, 3, 7 / 10)])
+def test_an_agent_that_does_not_see_the_hidden_number_bisects_at_best(numbers, turns, best):
+    model = tabular_model(Guess(1, numbers, max_turns=turns), range(numbers))
+    assert model.start @ optimal(model).v[0] == pytest.approx(1.0)
+    seen = as_seen(model)
+    assert seen.start @ optimal(seen).v[0] == pytest.approx(best)
+
+
+def test_seen_or_hidden_a_policy_over_observations_has_one_value_and_one_gradient():
+    model = tabular_model(Guess(1, 6, max_turns=3), range(6))
+    seen = as_seen(model)
+    policy = softmax(np.random.default_rng(0).normal(size=(len(seen.keys), 6)))
+    hidden = over_states(model, policy)
+    assert expected_return(model, hidden, "shaped") == pytest.approx(expected_return(seen, policy, "shaped"))
+    gradient = over_observations(model, policy_gradient(model, hidden, "shaped"))
+    assert gradient == pytest.approx(policy_gradient(seen, policy, "shaped"), abs=1e-12)
+
+
+def test_an_observation_that_forgets_what_matters_is_no_state():
+    with pytest.raises(ValueError, match="does not sum up"):
+        as_seen(tabular_model(CreditChain(3)))
 
 
 def test_a_policy_may_depend_on_the_turn():

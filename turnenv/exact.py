@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from turnenv.tabular import Enumerable, Floats, TabularModel, tabular_model
+from turnenv.tabular import Enumerable, Floats, TabularModel, as_seen, tabular_model
 
 __all__ = [
     "Enumerable",
@@ -21,6 +21,7 @@ __all__ = [
     "Rollouts",
     "TabularModel",
     "Values",
+    "as_seen",
     "evaluate",
     "expected_return",
     "greedy",
@@ -126,7 +127,7 @@ def over_states(model: TabularModel, policy: Floats) -> Floats:
 
 def over_observations(model: TabularModel, gradient: Floats) -> Floats:
     """A gradient in the logits of states, (S, A) or (H, S, A), as one in the logits of what the agent sees."""
-    seen_OS = np.arange(int(model.observations.max()) + 1)[:, None] == model.observations
+    seen_OS = np.arange(len(model.observation_keys))[:, None] == model.observations
     return np.asarray(seen_OS @ gradient)
 
 

@@ -64,6 +64,7 @@ class TabularModel:
         outcome_rewards: of a branch that ends the episode, else 0, (S, A, N).
         successes: True where a branch ends the episode with success, bool (S, A, N).
         observations: number of what the agent sees in a state, 0 … O - 1, int (S,).
+        observation_keys: the environment's `observation_key` of each observation, (O,).
         silence: the outcome's reward of an episode that is cut in this state after H turns, (S,).
         horizon: H.
     """
@@ -78,6 +79,7 @@ class TabularModel:
     outcome_rewards: Floats
     successes: NDArray[np.bool_]
     observations: NDArray[np.int64]
+    observation_keys: tuple[object, ...]
     silence: Floats
     horizon: int
 
@@ -89,6 +91,8 @@ class TabularModel:
 
 _Branch = tuple[object, float, float, bool]
 """The next state's key (None if the episode ends), turn reward, outcome reward, success."""
+_Rows = Mapping[object, Sequence[Mapping[_Branch, float]]]
+"""For a state's key and each action, the branches and their probabilities."""
 
 
 def tabular_model(env: Enumerable, tasks: Iterable[int] = (0,), *, max_states: int = 100_000) -> TabularModel:
@@ -120,7 +124,17 @@ def tabular_model(env: Enumerable, tasks: Iterable[int] = (0,), *, max_states: i
         if len(states) > max_states:
             raise ValueError(f"more than {max_states} states: this environment is too large to enumerate")
         frontier = met
-    return _as_arrays(env, states, starts, table)
+    seen: dict[object, int] = {}
+    return TabularModel(
+        tuple(states),
+        tuple(env.action_texts),
+        np.array([starts.get(key, 0.0) for key in states]),
+        *_as_arrays(table, tuple(states), len(env.action_texts)),
+        np.array([seen.setdefault(env.observation_key(state), len(seen)) for state in states.values()], dtype=np.int64),
+        tuple(seen),
+        np.array([float(sum(env.silence(state).values())) for state in states.values()]),
+        env.max_turns,
+    )
 
 
 def _after(
@@ -148,14 +162,11 @@ def _after(
 
 
 def _as_arrays(
-    env: Enumerable,
-    states: dict[object, Any],
-    starts: dict[object, float],
-    table: dict[object, list[dict[_Branch, float]]],
-) -> TabularModel:
-    number = {key: index for index, key in enumerate(states)}
-    width = max(len(branch) for row in table.values() for branch in row)
-    shape = (len(states), len(env.action_texts), width)
+    table: _Rows, keys: Sequence[object], actions: int
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_], Floats, Floats, NDArray[np.bool_]]:
+    """The fields of `TabularModel` from `probabilities` to `successes`."""
+    number = {key: index for index, key in enumerate(keys)}
+    shape = (len(keys), actions, max(len(found) for row in table.values() for found in row))
     probabilities, turn_rewards, outcome_rewards = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     next_states = np.zeros(shape, dtype=np.int64)
     ends, successes = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -163,29 +174,62 @@ def _as_arrays(
         for action, found in enumerate(row):
             for at, ((after, turn_reward, outcome_reward, success), probability) in enumerate(found.items()):
                 cell = number[key], action, at
-                probabilities[cell], turn_rewards[cell], outcome_rewards[cell] = (
-                    probability,
-                    turn_reward,
-                    outcome_reward,
-                )
-                next_states[cell], ends[cell], successes[cell] = number.get(after, 0), after is None, success
+                probabilities[cell], turn_rewards[cell] = probability, turn_reward
+                outcome_rewards[cell], successes[cell] = outcome_reward, success
+                next_states[cell], ends[cell] = number.get(after, 0), after is None
+    return probabilities, next_states, ends, turn_rewards, outcome_rewards, successes
+
+
+def as_seen(model: TabularModel) -> TabularModel:
+    """The same environment for an agent that sees only the observations: they are the states of the model returned.
+
+    A branch's probability is its mean over the belief, the distribution of the states behind an observation. That is
+    exact if observations are sufficient statistics of all that was seen, which is checked.
+
+    Raises:
+        ValueError: if the belief at an observation depends on how it was reached.
+    """
+    belief_S, seen_S = _beliefs(model), model.observations.tolist()
+    table: dict[object, list[dict[_Branch, float]]] = {o: [{} for _ in model.actions] for o in set(seen_S)}
+    arrivals: dict[tuple[int, int, int], dict[int, float]] = {}
+    for state, action, at in np.argwhere(model.probabilities * belief_S[:, None, None] > 0.0).tolist():
+        cell, here = (state, action, at), seen_S[state]
+        mass, ended, there = belief_S[state] * model.probabilities[cell], model.ends[cell], model.next_states[cell]
+        rewards = float(model.turn_rewards[cell]), float(model.outcome_rewards[cell])
+        branch: _Branch = (None if ended else seen_S[there], *rewards, bool(model.successes[cell]))
+        table[here][action][branch] = table[here][action].get(branch, 0.0) + mass
+        if not ended:
+            arrived = arrivals.setdefault((here, action, seen_S[there]), {})
+            arrived[int(there)] = arrived.get(int(there), 0.0) + mass
+    for (here, action, _), arrived in arrivals.items():
+        total = sum(arrived.values())
+        if any(abs(mass / total - belief_S[state]) > 1e-9 for state, mass in arrived.items()):
+            where = f"{model.actions[action]!r} at {model.observation_keys[here]!r}"
+            raise ValueError(f"what the agent sees after {where} does not sum up what it saw before: no model of it")
+    count = len(model.observation_keys)
     return TabularModel(
-        keys=tuple(states),
-        actions=tuple(env.action_texts),
-        start=np.array([starts.get(key, 0.0) for key in states]),
-        probabilities=probabilities,
-        next_states=next_states,
-        ends=ends,
-        turn_rewards=turn_rewards,
-        outcome_rewards=outcome_rewards,
-        successes=successes,
-        observations=_numbered(env.observation_key(state) for state in states.values()),
-        silence=np.array([float(sum(env.silence(state).values())) for state in states.values()]),
-        horizon=env.max_turns,
+        model.observation_keys,
+        model.actions,
+        _summed(model.observations, model.start, count),
+        *_as_arrays(table, range(count), len(model.actions)),
+        np.arange(count),
+        model.observation_keys,
+        _summed(model.observations, belief_S * model.silence, count),
+        model.horizon,
     )
 
 
-def _numbered(keys: Iterable[object]) -> NDArray[np.int64]:
-    """Equal keys, equal numbers, from 0 in the order of first sight."""
-    numbers: dict[object, int] = {}
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+def _beliefs(model: TabularModel) -> Floats:
+    """Probability of each state given its observation, over all turns of an agent that acts evenly, (S,)."""
+    goes_SAN = model.probabilities * ~model.ends / len(model.actions)
+    visits_S = total_S = model.start
+    for _ in range(model.horizon):
+        flow_SAN = visits_S[:, None, None] * goes_SAN
+        visits_S = _summed(model.next_states, flow_SAN, len(model.keys))
+        total_S = total_S + visits_S
+    return np.asarray(total_S / _summed(model.observations, total_S, len(model.observation_keys))[model.observations])
+
+
+def _summed(numbers: NDArray[np.int64], weights: Floats, count: int) -> Floats:
+    """The weights of each number from 0 to count - 1."""
+    return np.bincount(numbers.ravel(), weights.ravel(), minlength=count).astype(np.float64)

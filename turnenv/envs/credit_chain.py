@@ -86,7 +86,7 @@ class CreditChain(TextEnv[Walk]):
         ValueError: if an argument is out of range or names nothing known.
     """
 
-    num_tasks = 10_000
+    num_tasks = 1_000
 
     def __init__(
         self,
@@ -155,9 +155,13 @@ class CreditChain(TextEnv[Walk]):
             taken = int(rng.integers(self._actions))
         wanted = state.chain.right[state.position]
         right = wanted < 0 or taken == wanted
-        pay, before = self._pay(state, taken, rng), self._potential(state)
-        self._move(state, right)
-        rewards = {self._mode: self._potential(state) - before if self._mode == "potential" else pay}
+        if self._mode == "potential":
+            before = self._potential(state)
+            self._move(state, right)
+            rewards = {self._mode: self._potential(state) - before}
+        else:
+            rewards = {self._mode: self._pay(state, taken, rng)}
+            self._move(state, right)
         if state.position < self._end and (state.intact or self._errors == "silent"):
             said = self._unread if not valid else "" if right or self._errors == "silent" else "Wrong. "
             return Reply.turn(said + self._sight(state), rewards, valid=valid)

@@ -13,9 +13,9 @@ LONGEST = 200
 
 _MOST_BITS = 256
 _LARGEST_EXPONENT = 64
-_SPELLINGS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "^": "**"})
+_SPELLINGS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "^": "**", "\n": " ", "\t": " "})
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
-_SIGNS = re.compile(r"[0-9.+\-*/() \t\n]*")
+_SIGNS = re.compile(r"[0-9.+\-*/() ]*")
 _NUMBER = re.compile(r"[$€£]?\s*([+-]?)\s*[$€£]?\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:\s*/\s*([0-9]+))?\s*%?\.?")
 _OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -78,7 +78,7 @@ def _parse(expression: str, named: bool) -> ast.expr:
     if not named and not _SIGNS.fullmatch(plain):
         raise ExpressionError("an expression holds only numbers, + - * / ** and parentheses")
     try:
-        return ast.parse(f"({plain})", mode="eval").body
+        return ast.parse(plain, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(f"cannot read the expression {expression.strip()[:60]!r}") from None
 

@@ -51,7 +51,7 @@ _SPOKEN = {
     "young": "young animal",
 }
 _KINDS = ("category", "class", "kind")
-_NUMBER = re.compile(r"\+?(\d[\d,]{0,15})(?: metres)?")
+_NUMBER = re.compile(r"\+?([0-9][0-9,]{0,15})(?: metres)?")
 _WORD = re.compile(r"(?:[^\W_]|[+#])+")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from turnenv.core import Reply, TextEnv
 from turnenv.vector import TextVectorEnv
 
-_COMMAND = re.compile(r"\b(measure|law)[ :=#]{1,3}(\d{1,6})\b", re.IGNORECASE)
+_COMMAND = re.compile(r"\b(measure|law)[ :=#]{1,3}([0-9]{1,6})\b", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4
 
 Chances = Sequence[tuple[tuple[int, ...], tuple[float, ...]]]

@@ -125,7 +125,7 @@ def _ask_all() -> Iterator[MultiHopQuestion]:
         answers, number = (last.value, *last.aliases), _number(hops)
         text = phrasings[number % len(phrasings)].format(name=described)
         text = text[0].upper() + text[1:]
-        if not contains(text, answers) and not _cut_short(hops, answers):
+        if not contains(text, (*answers, *(fact.subject for fact in hops[1:]))) and not _cut_short(hops, answers):
             yield MultiHopQuestion(number, text, answers, hops)
 
 

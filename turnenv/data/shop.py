@@ -233,11 +233,9 @@ class _Maker:
         self.caller, self.friend = self._customer("C1"), self._customer("C2")
 
     def below(self, bound: int) -> int:
-        """A number from 0 to bound - 1."""
         return int(next(self._draws) * bound)
 
     def pick(self, choices: Sequence[str]) -> str:
-        """One of them."""
         return choices[self.below(len(choices))]
 
     def _customer(self, number: str) -> Customer:
@@ -248,7 +246,6 @@ class _Maker:
         return Customer(number, f"{first} {last}", email, postcode)
 
     def address(self) -> str:
-        """A street and a city."""
         return f"{self.below(89) + 11} {self.pick(words()['streets'])}, {self.pick(words()['cities'])}"
 
     def order(self, status: str, owner: Customer, *, final_sale: bool, days: int = 0) -> Order:
@@ -284,7 +281,6 @@ class _Maker:
         return Request(kind, refusal, order.id, item.id, item.product, variant, address, wish)
 
     def wish(self, kind: str, product: str) -> str:
-        """Words for a request."""
         return self.pick(words()["wishes"][kind]).format(product=product)
 
     def call(self, level: str, requests: Sequence[Request]) -> Caller:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from turnenv.actions import Answer, Grammar, Invalid, make_grammar
+from turnenv.actions import Answer, Grammar, Invalid, PlainGrammar, make_grammar
 from turnenv.core import Reply, TextEnv
 from turnenv.data.shop import LEVELS, NUM_SCENARIOS, Scenario, scenario
 from turnenv.envs.shop_customer import Mood, opening, reply
@@ -93,11 +93,14 @@ class CustomerService(TextEnv[Conversation]):
         self._desk = Desk()
         self._toolbox = Toolbox(self._desk.tools)
         self.tools = self._toolbox.schemas
-        self._grammar = make_grammar(grammar)
+        names = [tool["function"]["name"] for tool in self.tools]
+        self._grammar = PlainGrammar(names) if grammar == "plain" else make_grammar(grammar)
         self.max_turns = max_turns or _MAX_TURNS[level]
         self.system_prompt = (
-            f"{POLICY}\n\nSpeak to the customer with the tool say; the final answer is your closing word to the "
-            f"customer and ends the conversation. You have {self.max_turns} messages in all.\n\n"
+            f"{POLICY}\n\nSpeak to the customer with the tool say. Ask for what you need by its name (e-mail, "
+            f"postcode, order number, item, variant, address): the customer tells what is asked for, not always all "
+            f"at once, and leaves after messages that get nowhere. The final answer is your closing word to the customer and ends "
+            f"the conversation. You have {self.max_turns} messages in all.\n\n"
             f"{self._grammar.instructions(self.tools)}"
         )
 

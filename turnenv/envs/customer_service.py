@@ -99,8 +99,8 @@ class CustomerService(TextEnv[Conversation]):
         self.system_prompt = (
             f"{POLICY}\n\nSpeak to the customer with the tool say. Ask for what you need by its name (e-mail, "
             f"postcode, order number, item, variant, address): the customer tells what is asked for, not always all "
-            f"at once, and leaves after messages that get nowhere. The final answer is your closing word to the customer and ends "
-            f"the conversation. You have {self.max_turns} messages in all.\n\n"
+            f"at once, and leaves after messages that get nowhere. The final answer is your closing word "
+            f"to the customer and ends the conversation. You have {self.max_turns} messages in all.\n\n"
             f"{self._grammar.instructions(self.tools)}"
         )
 

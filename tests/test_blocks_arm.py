@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agents.scripted import EXPERTS, RANDOMS
 from turnenv import Scripted, collect
 from turnenv.envs import IDS
-from turnenv.envs.blocks_arm import COLLISION, BlocksArm, world_of
+from turnenv.envs.blocks_arm import COLLISION, BlocksArm
+from turnenv.envs.blocks_world import world_of
 from turnenv.exact import expected_return, greedy, optimal, softmax, tabular_model
 
 TABLES = [env_id for env_id in IDS if "BlocksArm" in env_id]

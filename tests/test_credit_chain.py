@@ -5,6 +5,7 @@ import itertools
 import gymnasium
 import numpy as np
 import pytest
+from exact_play import check_lock_step, check_monte_carlo
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from agents.scripted.credit_chain import make_expert
 from turnenv import Scripted, collect
 from turnenv.envs import IDS
 from turnenv.envs.credit_chain import ERRORS, MODES, SIGNALS, CreditChain
-from turnenv.exact import evaluate, optimal, tabular_model
+from turnenv.exact import evaluate, expected_return, optimal, softmax, tabular_model
 
 CHAINS = [env_id for env_id in IDS if "CreditChain" in env_id]
 
@@ -181,6 +182,17 @@ def test_the_optimum_of_the_shaped_objective_solves_the_task_and_the_expert_reac
     model = tabular_model(env)
     (expert,) = collect(lambda: env, Scripted(make_expert), [0], tasks=[0])
     assert optimal(model, "shaped").v[0, 0] == pytest.approx(expert.total_reward)
+
+
+@pytest.mark.parametrize("env_id", CHAINS)
+@pytest.mark.parametrize("episodes", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_real_episodes_agree_with_the_exact_values(env_id, episodes):
+    env = gymnasium.make(env_id).unwrapped
+    model = tabular_model(env, (0, 1))
+    policy = softmax(4.0 * optimal(model).q[0])
+    assert 0.05 < expected_return(model, policy) < 0.99
+    check_lock_step(env, tabular_model(env), 50)
+    check_monte_carlo(env, model, policy, episodes, (0, 1))
 
 
 @pytest.mark.parametrize("env_id", CHAINS)

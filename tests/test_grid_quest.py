@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agents.scripted import EXPERTS, RANDOMS
 from turnenv import Scripted, collect
 from turnenv.envs import IDS
-from turnenv.envs.grid_quest import GridQuest, House, World
+from turnenv.envs.grid_quest import GridQuest
+from turnenv.envs.house import House, World
 from turnenv.exact import expected_return, greedy, optimal, softmax, tabular_model
 
 QUESTS = [env_id for env_id in IDS if "GridQuest" in env_id]

@@ -32,6 +32,10 @@ class Chain(NamedTuple):
     potential: tuple[float, ...]
     signs: tuple[str, ...]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Chain:
+        """A chain never changes: snapshots share it."""
+        return self
+
 
 @dataclass(slots=True)
 class Walk:

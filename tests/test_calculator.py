@@ -23,7 +23,7 @@ JARS = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def jars(tmp_path):
     path = tmp_path / "jars.jsonl"
     path.write_text(json.dumps(JARS))

@@ -78,7 +78,7 @@ def test_turns_telescope_to_the_entropy_lost(measures, task, seed):
     env.reset(seed=seed, options={"task": task})
     for x in measures:
         info = env.step(f"measure {x}")[4]
-    left = entropy(env.snapshot().state.posterior.values())
+    left = entropy(env.belief(env.snapshot().state)[0].values())
     assert sum(info["turn_rewards"]) == pytest.approx(0.5 * (1 - left / log(40)), abs=1e-12)
     assert -1e-12 <= sum(info["turn_rewards"]) <= 0.5 + 1e-12
 

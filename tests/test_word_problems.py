@@ -10,11 +10,11 @@ from turnenv.word_problems import Quantity, WordProblem, load_word_problems, tem
 
 ROWS = [
     {
-        "question": "A crate holds 12 jars. Ten crates arrive and 15 jars are broken. How many jars are whole?",
-        "answer": "There are 12 * 10 = <<12*10=120>>120 jars.\nOf these 120 - 15 = <<120-15=105>>105 are whole.\n#### 105",
+        "question": "A crate holds 12 jars. Ten crates arrive and 15 jars are broken. How many are whole?",
+        "answer": "So 12 * 10 = <<12*10=120>>120 jars.\nOf these 120 - 15 = <<120-15=105>>105 are whole.\n#### 105",
     },
     {
-        "question": "Three friends share $1,250 evenly, to the cent, and one gives half of hers away. How much has she?",
+        "question": "Three friends share $1,250 evenly, and one gives half of hers away. How much has she?",
         "answer": "Each gets <<1,250/3=416.67>>416.67.\nHalf is <<416.67/2=208.335>>208.335.\n#### 208.335",
     },
     {"question": "What is a score?", "answer": "It is a word for twenty.\n#### 20"},

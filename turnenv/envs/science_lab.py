@@ -40,17 +40,19 @@ class Lab:
     cumulative: tuple[tuple[tuple[float, ...], ...], ...]
 
 
+Belief = tuple[Mapping[int, float], float]
+"""The posterior, law -> probability where it is not 0, and its entropy (nats)."""
+
+
 @dataclass(slots=True)
 class Study:
-    """The number of the true law, the readings so far, and the posterior: law -> probability, where it is not 0."""
+    """The number of the true law, and the readings so far as pairs (x, y), sorted."""
 
     law: int
-    readings: list[tuple[int, int]]
-    posterior: Mapping[int, float]
-    entropy: float
+    readings: tuple[tuple[int, int], ...]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Study:
-        return Study(self.law, self.readings.copy(), self.posterior, self.entropy)
+        return Study(self.law, self.readings)
 
 
 class ScienceLab(TextEnv[Study]):
@@ -88,7 +90,7 @@ class ScienceLab(TextEnv[Study]):
         self.max_turns, self.num_tasks = max_turns, len(self._lab.laws)
         self._last_x = len(self._lab.chances) - 1
         self._per_nat = 0.5 / log(self.num_tasks)
-        self._prior = dict.fromkeys(range(self.num_tasks), 1.0 / self.num_tasks)
+        self._laws = laws
         listed = "\n".join(f"law {number}: {law}" for number, law in enumerate(self._lab.laws, start=1))
         low, high = _RANGES[laws]
         self.system_prompt = (
@@ -112,7 +114,7 @@ class ScienceLab(TextEnv[Study]):
         text = (
             f"Which of the {self.num_tasks} laws holds? The noise is {self.noise:g}. You have {self.max_turns} turns."
         )
-        return Study(options["task"], [], self._prior, log(self.num_tasks)), text
+        return Study(options["task"], ()), text
 
     def respond(self, state: Study, action: str, rng: np.random.Generator) -> Reply:
         """Run the experiment, or judge the law."""
@@ -127,12 +129,14 @@ class ScienceLab(TextEnv[Study]):
         possible = self._lab.chances[number][state.law][0]
         place = bisect(self._lab.cumulative[number][state.law], rng.random())
         reading = possible[min(place, len(possible) - 1)]
-        before = state.entropy
-        state.posterior, state.entropy = update(state.posterior, self._lab.likelihoods[number][reading])
-        state.readings.append((number, reading))
-        return Reply.turn(
-            f"x = {number}: you read y = {reading}.", {"information": self._per_nat * (before - state.entropy)}
-        )
+        before = self.belief(state)[1]
+        state.readings = tuple(sorted((*state.readings, (number, reading))))
+        reward = self._per_nat * (before - self.belief(state)[1])
+        return Reply.turn(f"x = {number}: you read y = {reading}.", {"information": reward})
+
+    def belief(self, state: Study) -> Belief:
+        """The posterior over the laws, given the readings."""
+        return _belief(self._laws, self.noise, state.readings)
 
     def _judge(self, state: Study, number: int) -> Reply:
         if not 1 <= number <= self.num_tasks:
@@ -147,14 +151,24 @@ class ScienceLab(TextEnv[Study]):
 
     def state_key(self, state: Study) -> object:
         """The true law and the readings, in whatever order they came."""
-        return state.law, tuple(sorted(state.readings))
+        return state.law, state.readings
 
     def observation_key(self, state: Study) -> object:
         """The readings: all that the agent can know."""
-        return tuple(sorted(state.readings))
+        return state.readings
 
 
-def update(prior: Mapping[int, float], likelihood: Mapping[int, float]) -> tuple[Mapping[int, float], float]:
+@lru_cache(maxsize=1 << 15)
+def _belief(laws: str, noise: float, readings: tuple[tuple[int, int], ...]) -> Belief:
+    # From sorted readings alone, so that equal readings give the same floats in whatever order they came.
+    lab = make_lab(laws, noise)
+    if not readings:
+        return dict.fromkeys(range(len(lab.laws)), 1.0 / len(lab.laws)), log(len(lab.laws))
+    x, reading = readings[-1]
+    return update(_belief(laws, noise, readings[:-1])[0], lab.likelihoods[x][reading])
+
+
+def update(prior: Mapping[int, float], likelihood: Mapping[int, float]) -> Belief:
     """The posterior by Bayes' rule and its entropy (nats); laws without a likelihood are ruled out."""
     joint = {law: chance * likelihood[law] for law, chance in prior.items() if law in likelihood}
     total = sum(joint.values())

@@ -82,10 +82,7 @@ class Generated(Sequence[WordProblem]):
     def __init__(self, steps: tuple[int, int], split: str) -> None:
         if split not in _SPLITS:
             raise ValueError(f"unknown split {split!r}; it is one of {', '.join(_SPLITS)}")
-        low, high = steps
-        self._templates = tuple(template for template in templates() if low <= len(template.steps) <= high)
-        self._split = _SPLITS[split]
-        self._write = functools.lru_cache(maxsize=4096)(self._write_problem)
+        self._steps, self._split = steps, _SPLITS[split]
 
     def __len__(self) -> int:
         return 100_000
@@ -98,11 +95,9 @@ class Generated(Sequence[WordProblem]):
 
     def __getitem__(self, index: int | slice) -> WordProblem | tuple[WordProblem, ...]:
         numbers = range(len(self))[index]
-        return tuple(map(self._write, numbers)) if isinstance(numbers, range) else self._write(numbers)
-
-    def _write_problem(self, number: int) -> WordProblem:
-        rng = np.random.default_rng((_SEED, self._split, number))
-        return write(self._templates[rng.integers(len(self._templates))], rng)
+        if isinstance(numbers, range):
+            return tuple(_generate(self._steps, self._split, number) for number in numbers)
+        return _generate(self._steps, self._split, numbers)
 
 
 def load_word_problems(
@@ -228,6 +223,13 @@ def _distinct(quantities: Sequence[Quantity]) -> tuple[Quantity, ...]:
 @functools.cache
 def _data() -> dict[str, Any]:
     return tomllib.loads((files("turnenv.data") / "word_problems.toml").read_text(encoding="utf-8"))
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _generate(steps: tuple[int, int], split: int, number: int) -> WordProblem:
+    rng = np.random.default_rng((_SEED, split, number))
+    fitting = [template for template in templates() if steps[0] <= len(template.steps) <= steps[1]]
+    return write(fitting[rng.integers(len(fitting))], rng)
 
 
 @functools.cache

@@ -67,7 +67,7 @@ class ScienceLab(TextEnv[Study]):
     the experiment's expected information gain. It is the difference of the potential `-0.5·H/log(N)` with discount 1:
     an episode's turns sum to at most 0.5 whatever is measured, an experiment on which the laws agree earns 0, and a
     misleading reading costs what it misleads. (The Kullback-Leibler divergence from prior to posterior has the same
-    expectation, but does not telescope: readings that sway the posterior back and forth would sum without bound.) Naming a
+    expectation, but does not telescope: readings that sway the posterior would sum without bound.) Naming a
     law earns no turn reward; the outcome is 1.0 for the true one.
 
     Args:

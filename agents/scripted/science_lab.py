@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from math import log
 
-from turnenv.envs.science_lab import Chances, Lab, make_lab, update
+from turnenv.envs.science_lab import Chances, Lab, make_lab, posterior
 
 _SURE = 0.995
 _SETUPS = {40: "curves", 8: "switches"}
@@ -17,42 +17,42 @@ _SETUPS = {40: "curves", 8: "switches"}
 def make_expert() -> Callable[[str], str]:
     """A player who measures where the expected information gain is largest, and names a law once it is sure."""
     lab: Lab
-    posterior: Mapping[int, float]
+    readings: list[tuple[int, int]] = []
     turns_left = 0
 
     def act(observation: str) -> str:
-        nonlocal lab, posterior, turns_left
+        nonlocal lab, turns_left
         if told := re.match(r"Which of the (\d+) laws holds\? The noise is ([\d.]+)\. You have (\d+)", observation):
             lab, turns_left = make_lab(_SETUPS[int(told[1])], float(told[2])), int(told[3])
-            posterior = dict.fromkeys(range(len(lab.laws)), 1.0 / len(lab.laws))
         elif read := re.match(r"x = (\d+): you read y = (\d+)", observation):
-            posterior, _ = update(posterior, lab.likelihoods[int(read[1])][int(read[2])])
+            readings.append((int(read[1]), int(read[2])))
         turns_left -= 1
-        likeliest = max(posterior, key=lambda law: posterior[law])
-        if turns_left == 0 or posterior[likeliest] > _SURE:
+        chance_of = posterior(lab, readings)
+        likeliest = max(chance_of, key=lambda law: chance_of[law])
+        if turns_left == 0 or chance_of[likeliest] > _SURE:
             return f"The readings fit best to law {likeliest + 1}"
         worth = certainty if turns_left == 1 else information
-        gains = [worth(posterior, chances) for chances in lab.chances]
+        gains = [worth(chance_of, chances) for chances in lab.chances]
         return f"measure {gains.index(max(gains))}"
 
     return act
 
 
-def information(posterior: Mapping[int, float], chances: Chances) -> float:
+def information(belief: Mapping[int, float], chances: Chances) -> float:
     """Expected information gain of an experiment (nats): entropy of the reading less its entropy under a known law."""
     readings: dict[int, float] = {}
     known = 0.0
-    for law, weight in posterior.items():
+    for law, weight in belief.items():
         known += weight * _entropy(chances[law][1])
         for reading, chance in zip(*chances[law], strict=True):
             readings[reading] = readings.get(reading, 0.0) + weight * chance
     return _entropy(tuple(readings.values())) - known
 
 
-def certainty(posterior: Mapping[int, float], chances: Chances) -> float:
+def certainty(belief: Mapping[int, float], chances: Chances) -> float:
     """Expected probability of the likeliest law after an experiment."""
     best: dict[int, float] = {}
-    for law, weight in posterior.items():
+    for law, weight in belief.items():
         for reading, chance in zip(*chances[law], strict=True):
             best[reading] = max(best.get(reading, 0.0), weight * chance)
     return sum(best.values())

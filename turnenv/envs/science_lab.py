@@ -40,10 +40,6 @@ class Lab:
     cumulative: tuple[tuple[tuple[float, ...], ...], ...]
 
 
-Belief = tuple[Mapping[int, float], float]
-"""The posterior, law -> probability where it is not 0, and its entropy (nats)."""
-
-
 @dataclass(slots=True)
 class Study:
     """The number of the true law, and the readings so far as pairs (x, y), sorted."""
@@ -129,14 +125,10 @@ class ScienceLab(TextEnv[Study]):
         possible = self._lab.chances[number][state.law][0]
         place = bisect(self._lab.cumulative[number][state.law], rng.random())
         reading = possible[min(place, len(possible) - 1)]
-        before = self.belief(state)[1]
+        before = _entropy(self._laws, self.noise, state.readings)
         state.readings = tuple(sorted((*state.readings, (number, reading))))
-        reward = self._per_nat * (before - self.belief(state)[1])
+        reward = self._per_nat * (before - _entropy(self._laws, self.noise, state.readings))
         return Reply.turn(f"x = {number}: you read y = {reading}.", {"information": reward})
-
-    def belief(self, state: Study) -> Belief:
-        """The posterior over the laws, given the readings."""
-        return _belief(self._laws, self.noise, state.readings)
 
     def _judge(self, state: Study, number: int) -> Reply:
         if not 1 <= number <= self.num_tasks:
@@ -158,22 +150,28 @@ class ScienceLab(TextEnv[Study]):
         return state.readings
 
 
-@lru_cache(maxsize=1 << 15)
-def _belief(laws: str, noise: float, readings: tuple[tuple[int, int], ...]) -> Belief:
-    # From sorted readings alone, so that equal readings give the same floats in whatever order they came.
-    lab = make_lab(laws, noise)
-    if not readings:
-        return dict.fromkeys(range(len(lab.laws)), 1.0 / len(lab.laws)), log(len(lab.laws))
-    x, reading = readings[-1]
-    return update(_belief(laws, noise, readings[:-1])[0], lab.likelihoods[x][reading])
+def posterior(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
+    """The laws that readings (x, y) leave possible, with their probabilities."""
+    weights = _weights(lab, readings)
+    total = sum(weights.values())
+    return {law: weight / total for law, weight in weights.items()}
 
 
-def update(prior: Mapping[int, float], likelihood: Mapping[int, float]) -> Belief:
-    """The posterior by Bayes' rule and its entropy (nats); laws without a likelihood are ruled out."""
-    joint = {law: chance * likelihood[law] for law, chance in prior.items() if law in likelihood}
-    total = sum(joint.values())
-    posterior = {law: chance / total for law, chance in joint.items()}
-    return posterior, -sum([chance * log(chance) for chance in posterior.values() if chance])
+def _weights(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
+    """Bayes' rule with a uniform prior, not normalised: the product of the readings' likelihoods."""
+    weights = dict.fromkeys(range(len(lab.laws)), 1.0)
+    for x, reading in readings:
+        likelihood = lab.likelihoods[x].get(reading, {})
+        weights = {law: weight * likelihood[law] for law, weight in weights.items() if law in likelihood}
+    return weights
+
+
+@lru_cache(maxsize=1 << 16)
+def _entropy(laws: str, noise: float, readings: tuple[tuple[int, int], ...]) -> float:
+    """Entropy of the posterior (nats), the same float for the same readings, which come sorted."""
+    weights = _weights(make_lab(laws, noise), readings).values()
+    total = sum(weights)
+    return log(total) - sum([weight * log(weight) for weight in weights]) / total
 
 
 @lru_cache(maxsize=32)

@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STEPS ?= 150
+STEPS ?= 120
 SEEDS ?= 3
 EVAL_EPISODES ?= 256
 OUT ?= results/compare

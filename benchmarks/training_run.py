@@ -72,10 +72,12 @@ def trainer_config(run: Run, scratch: Path) -> TurnGRPOConfig:
     episodes = settings.groups * settings.num_generations
     micro = int(settings.trainer_kwargs.get("per_device_train_batch_size", episodes))
     fields: dict[str, Any] = {
-        "lr_scheduler_type": "constant",
+        "lr_scheduler_type": "linear",
         "beta": 0.0,
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": episodes // micro,
+        # Saves memory for a tenth more time: worth it on a GPU only.
+        "gradient_checkpointing": settings.device != "cpu",
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": [],

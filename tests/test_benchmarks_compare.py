@@ -20,8 +20,8 @@ from benchmarks.provenance import hash_model
 from benchmarks.rows import RowFile
 from turnenv.types import Episode
 
-# Transformers calls its own deprecated function when a trainer is made.
-pytestmark = pytest.mark.filterwarnings("ignore:.gradient_checkpointing_:FutureWarning")
+# TRL and transformers call deprecated functions of transformers when a trainer is made.
+pytestmark = pytest.mark.filterwarnings("ignore:.(is_)?gradient_checkpointing:FutureWarning")
 
 ENV = "turnenv/GuessNumber-v0"
 
@@ -85,6 +85,17 @@ def test_evaluating_on_the_way_leaves_training_as_it_was(finished):
     assert watched.curve["return"] == plain.curve["return"]
     assert watched.curve["grad_norm"] == plain.curve["grad_norm"]
     assert watched.evaluation == plain.evaluation
+
+
+def test_rows_of_a_backward_pass_do_not_change_what_is_played(finished, model, tmp_path):
+    _, (_, _, plain, _) = finished
+    in_pieces = _settings(model, trainer_kwargs={"per_device_train_batch_size": 2})
+    run_one(["--out", str(tmp_path), "--run", plan(in_pieces, parse_methods("mt_grpo"), [3])[1].model_dump_json()])
+    (pieces,) = RowFile(tmp_path).read()
+    assert pieces.trainer_arguments["gradient_accumulation_steps"] == 4
+    assert pieces.spent.episodes == plain.spent.episodes == 16
+    assert pieces.curve["return"][0] == plain.curve["return"][0]
+    assert pieces.curve["grad_norm"][0] == pytest.approx(plain.curve["grad_norm"][0], rel=1e-4)
 
 
 def test_transcripts_are_kept_and_readable(finished, capsys):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from key_world import largest_difference, plain_gradient, tiny_model
+
 from turnenv.credit import TurnBatch, mt_grpo
 
 pytestmark = pytest.mark.slow

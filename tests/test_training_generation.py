@@ -6,6 +6,7 @@ import pytest
 import torch
 from key_world import EOS, PAD, logprobs_of, tiny_model
 from transformers import MistralConfig, MistralForCausalLM, PreTrainedModel
+
 from turnenv.training.generation import CachedTurnSampler, Sampling, TurnSampler, keeps_cache, make_sampler
 
 pytestmark = pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing:FutureWarning")

@@ -1,4 +1,4 @@
-"""Training works: a model of random weights learns a three-turn task, turn-level credit sooner than the outcome alone."""
+"""Training works: a model of random weights learns a task of three turns, sooner with turn-level credit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from key_world import KeyEnv, config, tiny_model, word_tokenizer
+
 from turnenv import collect
 from turnenv.training import ChatPolicy, TurnGRPOTrainer, episode_metrics
 

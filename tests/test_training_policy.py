@@ -10,10 +10,10 @@ import pytest
 import torch
 from key_world import EOS, KeyEnv, byte_tokenizer, logprobs_of, tiny_model, word_tokenizer
 from test_training_chat import QWEN
+
 from turnenv import Episode, Reply, TextEnv, collect
 from turnenv.training import ChatPolicy, TokenStream
 from turnenv.training.generation import Sampled, TurnSampler
-
 
 pytestmark = pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing:FutureWarning")
 

@@ -23,9 +23,11 @@ from key_world import (
 from peft import LoraConfig
 from transformers import TrainerCallback
 from trl import GRPOTrainer
+
 from turnenv import Episode
 from turnenv.credit import ESTIMATORS, TurnBatch
 from turnenv.training import TurnGRPOTrainer, seed_dataset
+from turnenv.training.lm_head import only_sampled_tokens
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is deprecated:FutureWarning"),
@@ -152,6 +154,40 @@ def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:
     assert largest_difference(plain.gradients[0], checkpointed.gradients[0]) < 1e-6
 
 
+def test_the_lm_head_meets_sampled_tokens_alone(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, max_steps=1)
+    _, output = trainer.recorded[0]
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+    mask = torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1)
+    sampled = output["tool_mask"] * output["completion_mask"]
+
+    def logprobs() -> torch.Tensor:
+        return trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, sampled.shape[1])[0].detach()
+
+    everywhere = logprobs()
+    with only_sampled_tokens(trainer.model, output["tool_mask"]):
+        ours = logprobs()
+    assert torch.equal(ours != 0, sampled.bool())
+    assert torch.allclose(ours, everywhere * sampled, atol=1e-6)
+    assert torch.equal(logprobs(), everywhere)
+
+
+def test_two_passes_over_a_batch_stay_finite_and_learn(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, num_iterations=2, max_steps=4, learning_rate=1e-2)
+    assert len(trainer.recorded) == 2
+    assert "old_per_token_logps" in trainer.recorded[0][1]
+    assert all(np.isfinite(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
+    rows, output = trainer.recorded[0]
+    expected = plain_gradient(
+        tiny_model(),
+        *unpadded(output),
+        [row["turn_of"] for row in rows],
+        advantages_of([row["episode"] for row in rows], "mt_grpo"),
+    )
+    assert largest_difference(trainer.gradients[0], expected) < 1e-6
+    assert largest_difference(trainer.gradients[1], expected) > 1e-4
+
+
 class StopAfter(TrainerCallback):
     def __init__(self, step: int) -> None:
         self.step = step
@@ -276,7 +312,7 @@ def test_a_moved_seam_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_cannot_work_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no estimator is named 'mt_gppo'; did you mean"):
         TurnGRPOTrainer(tiny_model(), KeyEnv, config(tmp_path, credit="mt_gppo"), processing_class=word_tokenizer())
-    with pytest.raises(ValueError, match="does not take credit_kwargs={'lamda': 1}"):
+    with pytest.raises(ValueError, match=r"does not take credit_kwargs=\{'lamda': 1\}"):
         TurnGRPOTrainer(
             tiny_model(), KeyEnv, config(tmp_path, credit_kwargs={"lamda": 1}), processing_class=word_tokenizer()
         )

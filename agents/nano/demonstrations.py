@@ -54,9 +54,9 @@ SKILLED = Habits(
 """Teaches what there is to know: how to ask, and how to find the value in the article."""
 
 WEAK = Habits(
-    first={"call": 0.20, "stray_call": 0.09, "broken_call": 0.21, "guess": 0.38, "broken_guess": 0.12},
-    reading={"careful": 0.15, "careless": 0.40, "guess": 0.25, "broken": 0.14, "again": 0.06},
-    careful=0.7,
+    first={"call": 0.36, "stray_call": 0.02, "broken_call": 0.20, "guess": 0.32, "broken_guess": 0.10},
+    reading={"careful": 0.40, "careless": 0.25, "guess": 0.20, "broken": 0.10, "again": 0.05},
+    careful=0.9,
     careless=0.05,
 )
 """Teaches how the policy starts."""

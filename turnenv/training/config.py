@@ -37,7 +37,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     credit: str = field(
         default="mt_grpo",
         metadata={
-            "help": "Estimator of the advantages, a name in turnenv.credit.ESTIMATORS: mt_grpo, grpo_or, grpo_mr and others."
+            "help": "Estimator of the advantages, a name in turnenv.credit.ESTIMATORS such as mt_grpo or grpo_mr."
         },
     )
     credit_kwargs: dict[str, Any] | str | None = field(
@@ -86,10 +86,9 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             raise ValueError(f"temperature={self.temperature}: a group needs variety and the loss divides by it")
         if self.remove_unused_columns:
             raise ValueError("remove_unused_columns=True would remove the episodes' seeds: leave it False")
-        if self.use_vllm and (self.vllm_mode != "colocate" or self.vllm_tensor_parallel_size != 1):
+        if self.use_vllm:
             raise ValueError(
-                "multi-turn rollouts with vLLM need vllm_mode='colocate' and vllm_tensor_parallel_size=1: elsewhere "
-                "every generation is a collective call, and ranks with fewer running episodes would hang"
+                "use_vllm=True: turns are sampled by turnenv's own engine, which does not drive vLLM; drop it"
             )
 
     @property

@@ -19,11 +19,11 @@ NANO = "agents/nano"
 """The policy that comes with the repository, as a path from its root."""
 
 NANO_RUN: dict[str, Any] = {
-    "per_device_train_batch_size": 64,
+    "per_device_train_batch_size": 32,
     "num_generations": 8,
     "learning_rate": 1e-3,
-    "lr_scheduler_type": "constant",
-    "max_steps": 150,
+    "lr_scheduler_type": "linear",
+    "max_steps": 120,
     "max_turn_tokens": 48,
     "gradient_checkpointing": False,
     "logging_steps": 1,

@@ -24,6 +24,7 @@ from turnenv.rollout import collect, vectorise
 from turnenv.training.advantages import spread_over_tokens, turn_batch
 from turnenv.training.chat import ChatFrame
 from turnenv.training.config import TurnGRPOConfig
+from turnenv.training.lm_head import only_sampled_tokens
 from turnenv.training.metrics import advantage_metrics, episode_metrics
 from turnenv.training.policy import ChatPolicy, eos_ids_of
 from turnenv.training.seeds import seed_dataset
@@ -34,7 +35,7 @@ from turnenv.vector import TextVectorEnv
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
-TESTED_TRL = "trl>=1.14,<1.17"
+TESTED_TRL = "trl>=1.14,!=1.15.0,<1.17"
 _OF_THE_TOKENIZER = ("revision", "trust_remote_code")
 _DEFAULT_SEEDS = 1000
 _EVAL_SALT = 0x5EED
@@ -163,6 +164,14 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         ).to(output["completion_ids"].device)
         self._report(episode_metrics(episodes) | advantage_metrics(batch, advantages_BK))
         return output
+
+    def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """TRL's loss, without running the LM head on what the environment wrote."""
+        # Against log-probabilities of all tokens a ratio would be taken where ours are left out.
+        if "old_per_token_logps" in inputs:
+            return super()._compute_loss(model, inputs)  # type: ignore[no-any-return]
+        with only_sampled_tokens(model, inputs["tool_mask"]):
+            return super()._compute_loss(model, inputs)  # type: ignore[no-any-return]
 
     def _report(self, metrics: Mapping[str, float]) -> None:
         mode = "train" if self.model.training else "eval"

@@ -33,7 +33,9 @@ def hoard(env, expert, random_agents, seed):
             over = terminated or truncated
             if not (over and info["outcome"]["success"]):
                 tried.append((info["turn_reward"], not over, rng.random(), action))
-        last = max(tried)[-1] if tried else ""
+        if not tried:
+            return total  # whatever it does now solves the task
+        last = max(tried)[-1]
         observation, reward, terminated, truncated, info = env.step(last)
         total += reward
         if terminated or truncated:

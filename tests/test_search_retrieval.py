@@ -135,6 +135,7 @@ def _search_into(results, search):
     results.put(search.search("x"))
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_child_searches_on_its_own(make):
     search = make()
     search.search("x")

@@ -40,7 +40,7 @@ NASTY_ACTIONS = (
     '<tool>{"name": "search", "args": {"query": 3}}</tool>',
     '<tool>{"name": "no_such_tool"}</tool>',
     "<answer></answer>",
-    "<answer>" * 1_000,
+    "<answer>" * 100_000,
     "9" * 5_000,
 )
 _BABBLE = tuple(text for text in NASTY_ACTIONS if 3 <= len(text) <= 5_000)

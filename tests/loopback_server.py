@@ -31,6 +31,7 @@ class LoopbackServer:
         self.always: Answered | None = None
         self.delay = 0.0
         self.seen: list[Any] = []
+        self.connections = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self._http = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_state": self}))
@@ -64,6 +65,11 @@ class _Handler(BaseHTTPRequestHandler):
     server_state: LoopbackServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server_state.lock:
+            self.server_state.connections += 1
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])

@@ -149,13 +149,15 @@ def test_a_forked_child_searches_on_its_own(make):
 
 def test_the_waits_of_a_batch_overlap(make, server):
     server.delay = 0.2
-    batch = gymnasium.make_vec("turnenv/TriviaSearch-v0", num_envs=16, search=make())
+    batch = gymnasium.make_vec("turnenv/TriviaSearch-v0", num_envs=16, search=make(), max_turns=3, max_searches=2)
     batch.reset(seed=0)
     began = time.monotonic()
     _, _, _, truncated, _ = batch.step([XmlGrammar().call("search", {"query": "Paris"})] * 16)
     assert time.monotonic() - began < 1.5
     assert not truncated.any()
     assert len(server.seen) == 16
+    batch.step([XmlGrammar().call("search", {"query": "Paris"})] * 16)
+    assert server.connections == 16
     batch.close()
 
 

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, report, transcripts
+from benchmarks import compare, report, throughput, transcripts
 
-COMMANDS = (compare, report, transcripts)
+COMMANDS = (compare, report, transcripts, throughput)
 """Modules with `add_parser(commands)`, each of which sets `run`: parsed arguments → exit code (or None for 0)."""
 
 

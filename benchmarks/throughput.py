@@ -1,4 +1,4 @@
-"""How fast environments step: a turnenv id against a plain Gymnasium environment of the same game, interleaved."""
+"""How fast environments step: every id, and GuessNumber against a plain Gymnasium environment of the same game."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from math import log
 from typing import Any
@@ -16,8 +16,13 @@ import gymnasium
 from tabulate import tabulate
 
 import turnenv
+from agents.scripted import EXPERTS
+from turnenv.actions import XmlGrammar
+from turnenv.envs import IDS
 from turnenv.rollout import vectorise
+from turnenv.types import Episode
 
+_ROWS = 64
 _NUMBER = re.compile(r"(?<!\d)[-+]?\d{1,18}(?!\d)")
 _GUESSES = tuple(f"I guess {number}" for number in range(1, 51))
 
@@ -74,12 +79,38 @@ class PlainGuess(gymnasium.Env[str, str]):
         return text, reward + found, found, truncated, info
 
 
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to `python -m benchmarks`."""
+    _describe(commands.add_parser("throughput", help="steps a second of every id", description=__doc__))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print steps per second and the two ratios."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
+    _describe(parser)
+    given = parser.parse_args(arguments)
+    given.run(given)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ids", nargs="*", help="measure the ids that contain one of these (default: all; none: skip)")
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds; medians are shown (default 9)")
     parser.add_argument("--seconds", type=float, default=0.5, help="seconds a measurement (default 0.5)")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--no-ratio", action="store_true", help="leave out the comparison with plain Gymnasium")
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> None:
+    if not given.no_ratio:
+        _print_ratios(given.rounds, given.seconds)
+    wanted = [""] if given.ids is None else given.ids
+    rows = [_row(env_id, given.rounds, given.seconds) for env_id in IDS if any(part in env_id for part in wanted)]
+    if rows:
+        headers = ["id", "agent", "turns an episode", "gym.make, steps/s", f"make_vec {_ROWS}, steps/s"]
+        print("\n" + tabulate(rows, headers=headers))
+
+
+def _print_ratios(rounds: int, seconds: float) -> None:
     plain_id = "turnenv-benchmarks/PlainGuess-v0"
     if plain_id not in gymnasium.registry:
         gymnasium.register(plain_id, entry_point="benchmarks.throughput:PlainGuess")
@@ -90,12 +121,65 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "make_vec sync 64, turnenv": _synchronous("turnenv/GuessNumber-v0"),
         "make_vec 64, turnenv": _batched("turnenv/GuessNumber-v0"),
     }
-    speeds = measure(contenders, options.rounds, options.seconds)
+    speeds = measure(contenders, rounds, seconds)
     print(tabulate([(name, f"{speed:,.0f}") for name, speed in speeds.items()], headers=["GuessNumber", "steps/s"]))
     single = speeds["gym.make, turnenv"] / speeds["gym.make, plain Gymnasium"]
     batch = speeds["make_vec 64, turnenv"] / speeds["make_vec sync 64, turnenv"]
     print(f"\nturnenv ÷ plain, one environment: {single:.2f} (bar 0.5)")
     print(f"turnenv's batch of 64 ÷ Gymnasium's SyncVectorEnv of it: {batch:.2f} (bar 1.5)")
+
+
+def _row(env_id: str, rounds: int, seconds: float) -> tuple[str, str, str, str, str]:
+    """One id: its expert's episodes are recorded, then replayed; resets count as time, not as steps."""
+    played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS.get(env_id, _searcher)), range(_ROWS))
+    contenders = {"single": _replay_single(env_id, played), "batch": _replay_batch(env_id, played)}
+    speeds = measure(contenders, rounds, seconds)
+    turns = statistics.fmean(len(episode.turns) for episode in played)
+    agent = "expert" if env_id in EXPERTS else "searches"
+    return env_id, agent, f"{turns:.1f}", f"{speeds['single']:,.0f}", f"{speeds['batch']:,.0f}"
+
+
+def _searcher() -> Callable[[str], str]:
+    """For ids without an expert: looks up what it reads, and names a number."""
+    return lambda observation: XmlGrammar().call("search", {"query": observation[:200]}) + " 25"
+
+
+def _replay_single(env_id: str, played: Iterable[Episode]) -> Callable[[], int]:
+    env = gymnasium.make(env_id)
+    env.reset(seed=0)
+    scripts = itertools.cycle([(episode.task, [turn.action for turn in episode.turns]) for episode in played])
+
+    def play() -> int:
+        task, actions = next(scripts)
+        env.reset(options={"task": task})
+        for steps, action in enumerate(actions, 1):
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                return steps
+        return len(actions)
+
+    return play
+
+
+def _replay_batch(env_id: str, played: Sequence[Episode]) -> Callable[[], int]:
+    batch = vectorise(env_id, len(played))
+    tasks = [episode.task for episode in played]
+    # A chance move can make an episode longer than the recorded one: then its last action is repeated.
+    scripts = [[turn.action for turn in episode.turns] for episode in played]
+    endless = [itertools.chain(script, itertools.repeat(script[-1])) for script in scripts]
+    batch.reset(seed=0, options={"task": tasks})
+
+    def play() -> int:
+        for _ in range(10):
+            batch.step([next(actions) for actions in endless])
+            over = batch.over
+            if over.any():
+                batch.reset(options={"reset_mask": over, "task": tasks})
+                for row in over.nonzero()[0].tolist():
+                    endless[row] = itertools.chain(scripts[row], itertools.repeat(scripts[row][-1]))
+        return 10 * len(played)
+
+    return play
 
 
 def measure(contenders: dict[str, Callable[[], int]], rounds: int, seconds: float) -> dict[str, float]:

@@ -86,8 +86,21 @@ def test_ten_thousand_episodes_of_any_text_conserve_rewards(family, data):
     conserve(f"turnenv/{family}-v0", data)
 
 
+class Sound(turnenv.TextEnv[list[str]]):
+    """Pays less each turn, and remembers all."""
+
+    max_turns = 2
+
+    def start(self, rng, options):
+        return [], "hi"
+
+    def respond(self, state, action, rng):
+        state.append(action)
+        return turnenv.Reply.turn("go on", {"a": 0.5 / len(state)})
+
+
 class Leaky(turnenv.TextEnv[int]):
-    """Pays its outcome twice."""
+    """Pays for ever in one state."""
 
     max_turns = 2
 
@@ -128,6 +141,7 @@ class Endless(Leaky):
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
+        (Leaky, "the state came back and 0.5 was paid"),
         (Forgetful, "do not sum to the reward"),
         (Shared, "differ|Deterministic"),
         (Fragile, "raised UnicodeEncodeError"),
@@ -140,4 +154,4 @@ def test_check_env_catches_a_broken_environment(broken, said):
 
 
 def test_check_env_takes_a_sound_environment_that_is_not_registered():
-    turnenv.check_env(Leaky())
+    turnenv.check_env(Sound())

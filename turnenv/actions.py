@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 _LONGEST_CALL = 100_000
 
@@ -72,16 +72,15 @@ class XmlGrammar:
 
     name: ClassVar[str] = "xml"
     stop_strings: ClassVar[tuple[str, ...]] = ("</tool>", "</answer>")
-    _ACTION = re.compile(r"<(tool|answer)>(.*?)</\1>", re.DOTALL)
 
     def parse(self, text: str) -> Parsed:
         """The first complete `<tool>` or `<answer>` block."""
-        found = self._ACTION.search(text)
-        if found is None:
+        call, answer = _block(text, "tool"), _block(text, "answer")
+        if answer is not None and (call is None or answer.start < call.start):
+            return Answer(answer.body.strip())
+        if call is None:
             return Invalid(_missing(text, "<tool>", "<answer>", "<tool>…</tool> or <answer>…</answer>"))
-        if found[1] == "answer":
-            return Answer(found[2].strip())
-        return _json_call(found[2], "args", '{"name": "search", "args": {"query": "…"}}')
+        return _json_call(call.body, "args", '{"name": "search", "args": {"query": "…"}}')
 
     def instructions(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """Tags, their order, and the tools."""
@@ -113,8 +112,8 @@ class XmlGrammar:
         `xml_tags`: mean over the four tags of `1 - |count - 1|`, at least 0.
         """
         action = "answer" if "<answer>" in text and "<tool>" not in text else "tool"
-        blocks = [re.search(rf"<{name}>(.*?)</{name}>", text, re.DOTALL) for name in ("reasoning", action)]
-        bodies = [block[1] for block in blocks if block is not None]
+        blocks = (_block(text, "reasoning"), _block(text, action))
+        bodies = [block.body for block in blocks if block is not None]
         spaced = all(body.startswith("\n") and body.endswith("\n") for body in bodies)
         stripped = text.strip()
         layout = (spaced + stripped.startswith("<reasoning>") + stripped.endswith(self.stop_strings)) * bool(bodies)
@@ -132,15 +131,14 @@ class HermesGrammar:
 
     name: ClassVar[str] = "hermes"
     stop_strings: ClassVar[tuple[str, ...]] = ("</tool_call>",)
-    _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
     _THINKING = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
     def parse(self, text: str) -> Parsed:
         """The first complete `<tool_call>` outside `<think>`; without one, the text is the answer."""
         spoken = self._THINKING.sub("", text)
-        found = self._CALL.search(spoken)
-        if found is not None:
-            return _json_call(found[1], "arguments", '{"name": "search", "arguments": {"query": "…"}}')
+        call = _block(spoken, "tool_call")
+        if call is not None:
+            return _json_call(call.body, "arguments", '{"name": "search", "arguments": {"query": "…"}}')
         if "<tool_call>" in spoken:
             return Invalid("<tool_call> was opened but never closed: write <tool_call>{…}</tool_call>")
         if not spoken.strip():
@@ -247,6 +245,19 @@ def make_grammar(grammar: str | Grammar) -> Grammar:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"unknown grammar {grammar!r}, known are {sorted(GRAMMARS)}{hint}")
     return GRAMMARS[grammar]()
+
+
+class _Block(NamedTuple):
+    start: int
+    body: str
+
+
+def _block(text: str, tag: str) -> _Block | None:
+    """The first `<tag>` that is closed, and what it holds; linear in the text, which a lazy regex is not."""
+    start = text.find(f"<{tag}>")
+    inside = start + len(tag) + 2
+    end = text.find(f"</{tag}>", inside) if start >= 0 else -1
+    return None if end < 0 else _Block(start, text[inside:end])
 
 
 def _missing(text: str, *tags_and_form: str) -> str:

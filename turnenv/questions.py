@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import difflib
 import functools
 import itertools
 import json
@@ -14,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turnenv.question_files import existing_file, read_rows
+
 __all__ = ["SOURCES", "TriviaQuestion", "load_questions", "rows_to_questions"]
 
 #: The sources that have a name; anything else is a path.
 SOURCES = ("atlas", "trivia_qa")
 
 _TRIVIA_QA = ("mandarjoshi/trivia_qa", "rc.nocontext")
-_FILE_KINDS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
 #: TriviaQA's test split hides its answers behind this value.
 _HIDDEN = "<unk>"
 
@@ -75,7 +75,7 @@ def load_questions(
         return _atlas(split)[:limit]
     if name == "trivia_qa":
         return _trivia_qa(split, limit)
-    path = _existing_file(name)
+    path = existing_file(name, SOURCES)
     stat = path.stat()
     return _file(path, (stat.st_mtime_ns, stat.st_size), limit, question_field, answers_field)
 
@@ -187,25 +187,13 @@ def _first_of_each(questions: Iterable[TriviaQuestion]) -> Iterator[TriviaQuesti
             yield item
 
 
-def _existing_file(name: str) -> Path:
-    path = Path(name).expanduser()
-    if path.suffix.lower() not in _FILE_KINDS:
-        close = difflib.get_close_matches(name, SOURCES)
-        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-        known = f"known are {', '.join(map(repr, SOURCES))} and files ending in {', '.join(_FILE_KINDS)}"
-        raise ValueError(f"unknown source of questions {name!r}: {known}{hint}")
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file of questions at {path.absolute()}")
-    return path.resolve()
-
-
 @functools.lru_cache(maxsize=8)
 def _file(
     path: Path, stamp: tuple[int, int], limit: int | None, question_field: str, answers_field: str | None
 ) -> tuple[TriviaQuestion, ...]:
     """Read a file; `stamp`, its time and size, makes a changed file a new one."""
     wanted = (question_field, *(("answers", "answer") if answers_field is None else (answers_field,)))
-    rows = _read_rows(path, limit, wanted)
+    rows = read_rows(path, limit, wanted)
     if not rows:
         raise ValueError(f"{path} holds no rows; give it at least one question")
     columns = list(rows[0])
@@ -217,24 +205,3 @@ def _file(
     separated = path.suffix.lower() == ".csv"
     names = {"question_field": question_field, "answers_field": answers_field}
     return tuple(rows_to_questions(rows, source=str(path), separated=separated, **names))
-
-
-def _read_rows(path: Path, limit: int | None, text_fields: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a file, streamed: `datasets` keeps no copy of it, and, unlike in load_dataset, calls no hub."""
-    import datasets
-
-    if path.stat().st_size == 0:
-        return []
-    kind = _FILE_KINDS[path.suffix.lower()]
-    options: dict[str, Any] = {}
-    if kind == "csv":  # An answer "NA" or "007" is a text, whatever a table of numbers would make of it.
-        options = {"converters": dict.fromkeys(text_fields, str), "na_filter": False}
-    try:
-        data = getattr(datasets.IterableDataset, f"from_{kind}")(str(path), **options)
-        rows = [dict(row) for row in itertools.islice(data, limit)]
-    except (ValueError, OSError, StopIteration, datasets.exceptions.DatasetsError) as error:
-        cause = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise ValueError(f"{path} cannot be read as {kind} ({cause}); mend the file or its suffix") from error
-    if rows and any(column.startswith("__index_level") for column in rows[0]):
-        raise ValueError(f"{path} has rows with more fields than its header; put quotes around a text with a comma")
-    return rows

@@ -13,6 +13,7 @@ __all__ = ["BACKENDS", "Passage", "SearchBackend", "SearchError", "make_search"]
 #: Name of a backend -> "module:class".
 BACKENDS = {
     "atlas": "turnenv.search.atlas:AtlasSearch",
+    "retrieval": "turnenv.search.retrieval:RetrievalSearch",
     "wikipedia": "turnenv.search.wikipedia:WikipediaSearch",
 }
 

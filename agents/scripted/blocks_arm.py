@@ -1,0 +1,55 @@
+"""BlocksArm: an agent that follows a shortest plan and plans anew after a drop, and one that makes any legal move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from turnenv.envs.blocks_world import World, commands, world_of
+
+_SPOT = re.compile(r"Spot \d: ([A-Z, ]+|empty)\.")
+_HELD = re.compile(r"The arm holds ([A-Z])\.")
+
+
+def _stacks(text: str) -> tuple[str, ...]:
+    """The stacks, bottom first."""
+    return tuple("" if stack == "empty" else stack.replace(", ", "") for stack in _SPOT.findall(text))
+
+
+class _Planner:
+    """Knows the rules, reads the goal once, and always makes the move that leaves the shortest plan."""
+
+    def __call__(self, observation: str) -> str:
+        goal, told, now = observation.rpartition("Now: ")
+        if told:
+            stacks = _stacks(goal)
+            self._world: World = world_of(len("".join(stacks)), len(stacks))
+            self._distance = self._world.distances(self._world.number[stacks, ""])
+            self._texts = commands(self._world.blocks, len(stacks))
+        held = _HELD.search(now)
+        nexts = self._world.nexts[self._world.number[_stacks(now), held[1] if held else ""]]
+        legal = [command for command, after in enumerate(nexts) if after >= 0]
+        return self._texts[min(legal, key=lambda command: self._distance[nexts[command]])]
+
+
+def make_expert() -> Callable[[str], str]:
+    """Plans by breadth-first search over the rules."""
+    return _Planner()
+
+
+def make_random(seed: int) -> Callable[[str], str]:
+    """Picks any block that is free, and places it on any stack or free spot."""
+    rng = np.random.default_rng(seed)
+
+    def act(observation: str) -> str:
+        now = observation.rpartition("Now: ")[2]
+        stacks = _stacks(now)
+        spot = int(rng.integers(len(stacks)))
+        if _HELD.search(now):
+            return f"place on {stacks[spot][-1]}" if stacks[spot] else f"place on spot {spot + 1}"
+        tops = [stack[-1] for stack in stacks if stack]
+        return f"pick {tops[rng.integers(len(tops))]}"
+
+    return act

@@ -1,0 +1,287 @@
+"""The conformance suite: it finds what is broken, says what it could not check, and its command says so too."""
+
+import subprocess
+import sys
+import time
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+
+import turnenv
+from turnenv import ContractError, Reply, TextEnv, check_env
+from turnenv.__main__ import main, one_an_episode
+from turnenv.vector import turn_infos
+
+
+class Walk(TextEnv[list[int]]):
+    """Three steps right are the goal; each new field pays, and 'left' walks back."""
+
+    max_turns = 8
+
+    def start(self, rng, options):
+        return [0, 0], "walk"
+
+    def respond(self, state, action, rng):
+        state[0] = max(0, state[0] + {"right": 1, "left": -1}.get(action, 0))
+        reward = {"new field": 0.1 * max(0, state[0] - state[1])}
+        state[1] = max(state)
+        if state[0] == 3:
+            return Reply.final("there", reward, outcome={"goal": 1.0}, success=True)
+        return Reply.turn(f"at {state[0]}", reward)
+
+
+class Toll(Walk):
+    """Pays for standing still."""
+
+    def respond(self, state, action, rng):
+        return super().respond(state, action, rng)._replace(rewards={"toll": 0.01 * (action == "stay")})
+
+
+class Chatter(Walk):
+    """Pays for every word, and its state counts them, so that no state ever comes back."""
+
+    def respond(self, state, action, rng):
+        reply = super().respond(state, action, rng)
+        state.append(len(state))
+        return reply if reply.outcome else reply._replace(rewards={"words": 0.4})
+
+
+class Unpicklable(Walk):
+    def __init__(self):
+        super().__init__()
+        self.kept = lambda: None
+
+
+class Changed(Walk):
+    """Plays differently once unpickled."""
+
+    paid = 0.0
+
+    def respond(self, state, action, rng):
+        return super().respond(state, action, rng)._replace(text=str(self.paid))
+
+    def __setstate__(self, fields):
+        self.__dict__.update(fields, paid=1.0)
+
+
+class Gossip(Walk):
+    """Hears of it when a twin plays."""
+
+    last = None
+
+    def start(self, rng, options):
+        Gossip.last = self
+        return super().start(rng, options)
+
+    def respond(self, state, action, rng):
+        heard, Gossip.last = Gossip.last is not self, self
+        reply = super().respond(state, action, rng)
+        return reply._replace(text="I heard") if heard else reply
+
+
+class Batched(turnenv.TextVectorEnv):
+    """A batch that forgets the last turn's reward."""
+
+    def step(self, actions):
+        observations, rewards, terminated, truncated, infos = super().step(actions)
+        return observations, np.where(terminated, 0.0, rewards), terminated, truncated, infos
+
+
+def make_batched(num_envs=1, **kwargs):
+    return Batched(Walk, num_envs, **kwargs)
+
+
+for name, kwargs in {
+    "Walk": {},
+    "Toll": {},
+    "Gossip": {},
+    "Lossy": {"entry_point": f"{__name__}:Walk", "vector_entry_point": f"{__name__}:make_batched"},
+    "Callable": {"entry_point": Walk},
+}.items():
+    gymnasium.register(f"checked/{name}-v0", **{"entry_point": f"{__name__}:{name}", **kwargs})
+
+
+def to_the_goal(observation, turn):
+    return "stay" if turn == 1 else "right"
+
+
+def unchecked(checks):
+    return {check.claim: check.unchecked for check in checks if check.unchecked}
+
+
+def test_a_sound_id_leaves_only_the_processes_unchecked():
+    checks = check_env("checked/Walk-v0", to_the_goal)
+    assert unchecked(checks) == {"Gymnasium's async batch plays the same": "needs parallel=True"}
+    assert len(checks) >= 15
+
+
+def test_processes_are_checked_when_asked_for():
+    assert not unchecked(check_env("checked/Walk-v0", to_the_goal, parallel=True))
+
+
+def test_what_cannot_be_checked_is_said():
+    said = unchecked(check_env(Unpicklable(), lambda seen, turn: "left"))
+    assert "does not pickle" in said["an unpickled copy plays the same"]
+    assert "give an agent" in said["no loop earns more than solving"]
+    assert "give its id" in said["twins, spec and batches"]
+    assert "'module:Class'" in unchecked(check_env("checked/Callable-v0"))["the spec survives JSON and pickle"]
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (Toll(), r"farming: from turn \d to \d of seed 0 the state came back and 0.01 was paid"),
+        (Chatter(), r"farming: repeating 'stay' from turn 2 of seed 0 earns 3.2 .* return of 2.2"),
+        (Changed(), "unpickled, turn 1 of seed 0 differs"),
+        ("checked/Gossip-v0", "twins in lock-step, turn 1 of seed 0 differs"),
+        ("checked/Lossy-v0", "in turnenv's batch, turn 4 of seed 0 differs"),
+    ],
+)
+def test_breaches_are_found(env, said):
+    with pytest.raises(ContractError, match=said):
+        check_env(env, to_the_goal)
+
+
+def test_an_agent_with_a_memory_begins_anew_each_episode():
+    def make_agent():
+        path = iter(["right", "left", "right", "right", "right"])
+        return lambda observation: next(path)
+
+    assert "no loop earns more than solving" not in unchecked(check_env("checked/Walk-v0", one_an_episode(make_agent)))
+
+
+def test_no_episodes_are_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        check_env(Walk(), episodes=0)
+
+
+def test_the_command_prints_what_was_checked(capsys):
+    assert main(["check", "turnenv/GuessNumber-v0", "--no-parallel"]) == 0
+    printed = capsys.readouterr().out
+    assert "turnenv/GuessNumber-v0 keeps the contract" in printed
+    assert "  snapshot, diverge, restore\n" in printed
+    assert "  could not check: Gymnasium's async batch" in printed
+
+
+def test_the_command_goes_on_after_a_breach_and_exits_1(capsys):
+    ids = ["checked/Toll-v0", "checked/Walk-v0"]
+    assert main(["check", *ids, "--no-parallel", "--agent", f"{__name__}:make_stayer"]) == 1
+    printed = capsys.readouterr().out
+    assert "checked/Toll-v0 BREAKS the contract: farming" in printed
+    assert "checked/Walk-v0 keeps the contract" in printed
+
+
+def make_stayer():
+    return lambda observation: "stay"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["turnenv/GuesNumber-v0"], "did you mean turnenv/GuessNumber-v0"),
+        (["no_such_module:me/Nim-v0"], "no_such_module"),
+        (["xyzzy"], "imports a module first"),
+        (["turnenv/GuessNumber-v0", "--agent", "math:no_such"], "a function of that module"),
+    ],
+)
+def test_mistakes_are_explained_with_exit_code_2(arguments, said, capsys):
+    assert main(["check", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_nothing_to_check_is_a_mistake(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["check"])
+    assert "--all" in capsys.readouterr().err
+
+
+def test_a_module_is_imported_first(tmp_path):
+    (tmp_path / "my_nims.py").write_text(
+        "import gymnasium\nfrom turnenv import Reply, TextEnv\n"
+        "class Nim(TextEnv):\n    max_turns = 2\n    def start(self, rng, options):\n        return [], 'hi'\n"
+        "    def respond(self, state, action, rng):\n        return Reply.turn('go on')\n"
+        "gymnasium.register('me/Nim-v0', entry_point=Nim)\n"
+    )
+    command = "import sys; sys.path.insert(0, sys.argv.pop(1)); from turnenv.__main__ import main; sys.exit(main())"
+    arguments = [str(tmp_path), "check", "my_nims:me/Nim-v0", "--no-parallel"]
+    ran = subprocess.run([sys.executable, "-c", command, *arguments], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "me/Nim-v0 keeps the contract" in ran.stdout
+
+
+def test_the_suite_is_quick():
+    start = time.process_time()
+    check_env("turnenv/GuessNumber-hard-v0")
+    assert time.process_time() - start < 3.0
+
+
+CONSERVED = (
+    "turnenv/GuessNumber-v0",
+    "turnenv/GridQuest-v0",
+    "turnenv/WordGuess-v0",
+    "turnenv/CreditChain-hackable-v0",
+)
+MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
+WORDS = ("25", "13", "go north", "go east", "take", "crane", "a0", "a1", "nonsense", "")
+
+
+def conserve(batch, mode, episodes, seed=0):
+    """Play at random and require of each finished episode: its turn rewards and outcome are what `step` paid."""
+    rng, rows = np.random.default_rng(seed), batch.num_envs
+    batch.reset(seed=seed)
+    paid, seen, finished, over = np.zeros(rows), [[] for _ in range(rows)], 0, np.zeros(rows, dtype=bool)
+    while finished < episodes:
+        if mode is AutoresetMode.DISABLED and over.any():
+            batch.reset(options={"reset_mask": over.copy()})
+        _, rewards, terminated, truncated, infos = batch.step(tuple(rng.choice(WORDS, rows).tolist()))
+        idle, over = over & (mode is AutoresetMode.NEXT_STEP), terminated | truncated
+        for row, info in enumerate(turn_infos(infos, rows)):
+            assert (info is None) == idle[row]
+            if info is None:
+                assert rewards[row] == 0.0
+                continue
+            paid[row] += rewards[row]
+            seen[row].append(info["turn_reward"])
+            assert info["turn_rewards"] == seen[row]
+            if over[row]:
+                assert paid[row] == pytest.approx(sum(seen[row]) + info["outcome"]["reward"])
+                paid[row], seen[row], finished = 0.0, [], finished + 1
+    batch.close()
+
+
+def gymnasium_batch(env_id, kind, mode, rows=4):
+    kwargs = {"autoreset_mode": mode} if kind == "sync" else {"autoreset_mode": mode, "shared_memory": False}
+    return gymnasium.make_vec(env_id, num_envs=rows, vectorization_mode=kind, vector_kwargs=kwargs)
+
+
+@pytest.mark.parametrize("env_id", CONSERVED)
+@pytest.mark.parametrize("mode", MODES)
+def test_no_turn_reward_is_lost_in_gymnasiums_batch(env_id, mode):
+    conserve(gymnasium_batch(env_id, "sync", mode), mode, episodes=20)
+
+
+@pytest.mark.parametrize("env_id", CONSERVED)
+def test_no_turn_reward_is_lost_in_ours(env_id):
+    conserve(gymnasium.make_vec(env_id, num_envs=4), AutoresetMode.DISABLED, episodes=20)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_ten_thousand_episodes_lose_no_turn_reward(kind, mode):
+    conserve(gymnasium_batch("turnenv/GuessNumber-v0", kind, mode, rows=8), mode, episodes=10_000)
+
+
+@pytest.mark.slow
+def test_ten_thousand_episodes_in_ours_lose_no_turn_reward():
+    conserve(gymnasium.make_vec("turnenv/GuessNumber-v0", num_envs=64), AutoresetMode.DISABLED, episodes=10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", turnenv.envs.IDS)
+@pytest.mark.parametrize("mode", [*MODES, None])
+def test_no_turn_reward_is_lost_in_any_id(env_id, mode):
+    batch = gymnasium.make_vec(env_id, num_envs=16) if mode is None else gymnasium_batch(env_id, "sync", mode, 16)
+    conserve(batch, mode or AutoresetMode.DISABLED, episodes=100)

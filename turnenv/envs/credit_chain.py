@@ -1,0 +1,237 @@
+"""CreditChain: signals to answer one after the other, with a knob for whatever makes credit hard to assign."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from turnenv.core import Reply, TextEnv
+from turnenv.types import End
+from turnenv.vector import TextVectorEnv
+
+SIGNALS = tuple("amber blue coral denim ebony fawn green hazel indigo jade khaki lilac mauve navy olive pink".split())
+"""Signal i asks for action a{i}; this is the whole of the public rules."""
+NO_SIGNAL = "grey"
+ERRORS = ("silent", "fatal", "recoverable")
+MODES = ("none", "aligned", "potential", "noisy", "hackable", "shuffled")
+_SEED = 0xC4A1
+
+
+class Chain(NamedTuple):
+    """One task: for each position the right action, the paid one (-1: any, none), the potential and the sign."""
+
+    right: tuple[int, ...]
+    paid: tuple[int, ...]
+    unit: float
+    potential: tuple[float, ...]
+    signs: tuple[str, ...]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Chain:
+        """A chain never changes: snapshots share it."""
+        return self
+
+
+@dataclass(slots=True)
+class Walk:
+    """Where the agent stands on its chain; `tried` says that it failed at the furthest position before."""
+
+    task: int
+    chain: Chain
+    turn: int = 0
+    position: int = 0
+    furthest: int = 0
+    tried: bool = False
+    intact: bool = True
+
+
+class CreditChain(TextEnv[Walk]):
+    """Answer each signal with its action; the outcome is 1.0 if every signal that matters was answered rightly.
+
+    Turn rewards sum to at most `weight` and a position is paid once, at most. By `mode`:
+
+    * "none": nothing is paid.
+    * "aligned": `weight/m` for passing each of the m positions that matter, the last position excepted, whose pay is
+      the outcome.
+    * "potential": `Φ(s') - Φ(s)`, with Φ the share of the positions that matter that lie behind, times `weight`; 0 once
+      the chain is broken. The sum telescopes to Φ at the end.
+    * "noisy": as "aligned" for the first attempt at a position, but paid and not paid are swapped with probability
+      `noise`.
+    * "hackable": pays the first attempt at any position for a bait, which is never the right action.
+    * "shuffled": pays the first attempt for an action drawn for that position of the task: the right density, no sense.
+
+    A message without an action counts as a wrong action. With `errors="silent"` the agent is not told of an error, the
+    chain runs to its end and fails there. A grey position, and each of the `delay` turns at the end, changes nothing:
+    its true advantage in the outcome is 0.
+
+    Args:
+        length: positions that show a signal, 2 to 64.
+        actions: number of actions, 2 to 16.
+        mode: how turns are paid, see above.
+        weight: the sum that the turn rewards can reach.
+        noise: chance that "noisy" swaps a turn's pay.
+        distractors: how many positions are grey; which ones, the task decides.
+        pivot: the only position (from 0) that matters; all others are grey.
+        delay: grey turns between the last signal and the outcome.
+        errors: "silent" breaks the chain, "fatal" ends the episode, "recoverable" leaves the agent where it is.
+        setback: positions lost by a recoverable error.
+        slack: turns beyond the chain's own; by default as many again if errors are recoverable, else 0.
+        slip: chance that another action, drawn evenly from all, is taken in place of the agent's.
+        stop_reward: if given, the action `stop` ends the episode with this outcome, which is no success.
+        clock: whether observations and state keys tell the turn; without it, states recur after recoverable errors.
+        render_mode: "ansi" keeps the transcript for `render`.
+
+    Raises:
+        ValueError: if an argument is out of range or names nothing known.
+    """
+
+    num_tasks = 1_000
+
+    def __init__(
+        self,
+        length: int = 8,
+        *,
+        actions: int = 4,
+        mode: str = "aligned",
+        weight: float = 0.5,
+        noise: float = 0.2,
+        distractors: int = 0,
+        pivot: int | None = None,
+        delay: int = 0,
+        errors: str = "silent",
+        setback: int = 0,
+        slack: int | None = None,
+        slip: float = 0.0,
+        stop_reward: float | None = None,
+        clock: bool = True,
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(render_mode=render_mode)
+        if mode not in MODES or errors not in ERRORS:
+            raise ValueError(f"mode is one of {MODES} and errors of {ERRORS}; got {mode!r} and {errors!r}")
+        if not (2 <= length <= 64 and 2 <= actions <= len(SIGNALS)):
+            raise ValueError(f"length is 2 to 64 and actions 2 to {len(SIGNALS)}; got {length} and {actions}")
+        if not (0 <= distractors < length and 0 <= (pivot or 0) < length and min(delay, setback, slack or 0) >= 0):
+            raise ValueError("distractors and pivot are 0 to length - 1; delay, setback and slack are at least 0")
+        if not (0.0 <= noise <= 1.0 and 0.0 <= slip <= 1.0 and 0.0 <= (stop_reward or 0.0) <= 0.5 and weight >= 0.0):
+            raise ValueError("noise and slip are probabilities, stop_reward is 0 to 0.5, weight is at least 0")
+        self._mode, self._noise, self._slip = mode, noise if mode == "noisy" else 0.0, slip
+        self._errors, self._setback, self._stop_reward, self._clock = errors, setback, stop_reward, clock
+        self._actions, self._end = actions, length + delay
+        self._chain = partial(_chain, length, actions, mode, weight, distractors, pivot, delay)
+        self.max_turns = self._end + (length * (errors == "recoverable") if slack is None else slack)
+        names = tuple(f"a{number}" for number in range(actions))
+        self.action_texts = names if stop_reward is None else (*names, "stop")
+        self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b", re.IGNORECASE)
+        self._unread = f"Your message names no action: write one of {', '.join(self.action_texts)}. "
+        error = {
+            "silent": "One wrong action spoils the task, and you are not told.",
+            "fatal": "One wrong action ends the task.",
+            "recoverable": f"A wrong action costs the turn and sets you back by {setback} positions; then try again.",
+        }[errors]
+        self.system_prompt = (
+            f"Walk along a chain of {self._end} positions in at most {self.max_turns} turns. Each position shows a "
+            f"signal; answer with the action that the table asks for. The last action named in your message counts. "
+            f"{error}\n\nTable: {', '.join(map('{}: {}'.format, SIGNALS, names))}; {NO_SIGNAL}: any action."
+        )
+        if stop_reward is not None:
+            self.system_prompt += f" The action stop ends the task, unsolved, for {stop_reward} points."
+
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Walk, str]:
+        """Task i is the chain drawn by a generator of seed i."""
+        state = Walk(options["task"], self._chain(options["task"]))
+        return state, self._sight(state)
+
+    def respond(self, state: Walk, action: str, rng: np.random.Generator) -> Reply:
+        """Take the last action that the text names, and move along the chain."""
+        state.turn += 1
+        named = self._command.findall(action)
+        if named and named[-1].lower() == "stop":
+            outcome = {"stopped": self._stop_reward or 0.0}
+            return Reply.final("You stop here.", {self._mode: 0.0}, outcome=outcome, success=False)
+        taken, valid = (int(named[-1][1:]), True) if named else (-1, False)
+        if self._slip and rng.random() < self._slip:
+            taken = int(rng.integers(self._actions))
+        wanted = state.chain.right[state.position]
+        right = wanted < 0 or taken == wanted
+        if self._mode == "potential":
+            before = self._potential(state)
+            self._move(state, right)
+            rewards = {self._mode: self._potential(state) - before}
+        else:
+            rewards = {self._mode: self._pay(state, taken, rng)}
+            self._move(state, right)
+        if state.position < self._end and (state.intact or self._errors == "silent"):
+            said = self._unread if not valid else "" if right or self._errors == "silent" else "Wrong. "
+            return Reply.turn(said + self._sight(state), rewards, valid=valid)
+        text, end = ("The chain holds.", End.SOLVED) if state.intact else ("The chain is broken.", End.FAILED)
+        outcome = {"chain": float(state.intact)}
+        return Reply.final(text, rewards, outcome=outcome, success=state.intact, end=end, valid=valid)
+
+    def _pay(self, state: Walk, taken: int, rng: np.random.Generator) -> float:
+        paid = state.chain.paid[state.position]
+        if paid < 0 or state.position < state.furthest or (state.tried and self._mode != "aligned"):
+            return 0.0
+        swapped = self._noise > 0.0 and bool(rng.random() < self._noise)
+        return state.chain.unit * ((taken == paid) != swapped)
+
+    def _move(self, state: Walk, right: bool) -> None:
+        if right or self._errors == "silent":
+            state.position += 1
+            state.intact = state.intact and right
+            if state.position > state.furthest:
+                state.furthest, state.tried = state.position, False
+            return
+        state.tried = state.tried or state.position == state.furthest
+        state.intact = self._errors == "recoverable"
+        state.position = max(0, state.position - self._setback)
+
+    def _potential(self, state: Walk) -> float:
+        return state.chain.potential[state.position] if state.intact else 0.0
+
+    def _sight(self, state: Walk) -> str:
+        clock = f"Turn {state.turn + 1} of {self.max_turns}. " if self._clock else ""
+        return clock + state.chain.signs[state.position]
+
+    def state_key(self, state: Walk) -> tuple[int, ...]:
+        """The task, the turn (0 without a clock), the position, and what is left to win and to be paid."""
+        turn = state.turn if self._clock else 0
+        return state.task, turn, state.position, state.furthest, int(state.tried), int(state.intact)
+
+    def observation_key(self, state: Walk) -> tuple[int, ...]:
+        """What the agent can tell apart: not whether the chain was broken in silence."""
+        return state.task, state.turn if self._clock else 0, state.position
+
+
+@lru_cache(maxsize=4096)
+def _chain(
+    length: int, actions: int, mode: str, weight: float, distractors: int, pivot: int | None, delay: int, task: int
+) -> Chain:
+    rng = np.random.default_rng((_SEED, task))
+    right = rng.integers(actions, size=length).tolist()
+    other = ((right + rng.integers(1, actions, size=length)) % actions).tolist()
+    drawn = rng.integers(actions, size=length).tolist()
+    grey = set(range(length)) - {pivot} if pivot is not None else set(rng.permutation(length)[:distractors].tolist())
+    matters = [position not in grey for position in range(length)]
+    paid = {"hackable": other, "shuffled": drawn, "none": [-1] * length, "potential": [-1] * length}.get(mode, right)
+    kept = [here if (use or mode == "hackable") else -1 for here, use in zip(paid, matters, strict=True)] + [-1] * delay
+    # The last turn's pay is the outcome.
+    kept[-1] = -1
+    right = [here if use else -1 for here, use in zip(right, matters, strict=True)] + [-1] * delay
+    behind = accumulate((here >= 0 for here in right), initial=0)
+    signs = [NO_SIGNAL if here < 0 else SIGNALS[here] for here in right]
+    return Chain(
+        tuple(right),
+        tuple(kept),
+        weight / max(1, sum(here >= 0 for here in kept)),
+        tuple(weight * count / sum(matters) for count in behind),
+        tuple(f"Position {at} of {length + delay}. Signal: {sign}." for at, sign in enumerate(signs, 1)),
+    )
+
+
+make_vector = partial(TextVectorEnv, CreditChain)

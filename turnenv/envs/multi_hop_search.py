@@ -1,0 +1,134 @@
+"""MultiHopSearch: a question whose answer takes two to four articles, each naming the next one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from turnenv.actions import Grammar
+from turnenv.core import Reply
+from turnenv.envs.question_search import Dialogue, QuestionSearch
+from turnenv.multihop_questions import HopQuestion, load_multihop_questions
+from turnenv.search import Passage, SearchBackend
+from turnenv.types import End
+from turnenv.vector import TextVectorEnv
+
+WEIGHTS: Mapping[str, float] = {
+    "hop": 0.5,
+    "answer_presence": 0.2,
+    "exact_match": 1.0,
+    "xml_format": 0.2,
+    "xml_tags": 0.2,
+    "format": 0.4,
+}
+"""What each component pays at most in an episode."""
+
+
+class MultiHopSearch(QuestionSearch[Dialogue]):
+    """Answer a question by reading several articles with a search tool.
+
+    Turn reward: `hop`, 0.5 shared out evenly over the question's supporting articles, paid when a search first shows
+    one, in any order; a search that shows none, or shows one again, earns 0. Outcome: `exact_match` (1.0) and
+    `answer_presence` (0.2) of the answer, and the mean over the agent's messages of the grammar's format scores
+    (`xml_format` and `xml_tags`, 0.2 each). An episode without an answer has an outcome of 0; so has a search on the
+    last turn, which is not run. Success is an exact match.
+
+    Args:
+        split: "train", "validation" or "test"; in the atlas, what a held-out question names and what it asks about
+            occur in no training question.
+        questions: "atlas", "hotpot_qa", or a file of HotpotQA's schema (see `turnenv.multihop_questions`).
+        search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
+        grammar: "xml" (of the MT-GRPO paper), "hermes" or "plain".
+        min_hops: supporting articles of a question at least.
+        max_hops: supporting articles of a question at most.
+        max_turns: messages the agent may write, at least 2; None allows two more than the question has hops.
+        max_result_chars: a longer result is cut, and says so.
+        fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
+        render_mode: "ansi" keeps the transcript for `render`.
+
+    Raises:
+        ValueError: if an argument is out of range or names nothing known, or no question has so many hops.
+    """
+
+    weights: ClassVar[Mapping[str, float]] = WEIGHTS
+
+    def __init__(
+        self,
+        split: str = "train",
+        *,
+        questions: str | os.PathLike[str] = "atlas",
+        search: str | SearchBackend = "atlas",
+        grammar: str | Grammar = "xml",
+        min_hops: int = 2,
+        max_hops: int = 4,
+        max_turns: int | None = None,
+        max_result_chars: int = 2_000,
+        fuzzy: float | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        super().__init__(
+            search=search, grammar=grammar, max_result_chars=max_result_chars, fuzzy=fuzzy, render_mode=render_mode
+        )
+        if max_turns is not None and max_turns < 2:
+            raise ValueError(f"a search needs a turn to use it: max_turns >= 2; got {max_turns}")
+        self._questions = _questions(os.fspath(questions), split, min_hops, max_hops)
+        self._turns = max_turns
+        self.num_tasks = len(self._questions)
+        self.max_turns = max_turns or max(len(question.titles) for question in self._questions) + 2
+        limit = f"{max_turns} messages" if max_turns else "two more messages than the question has such steps"
+        self.system_prompt = (
+            "Answer the question. It takes several steps: look up what it names, and with what you find look up the "
+            f"next thing, until you know the answer. A search shows one article. You have {limit} in all, the answer "
+            f"included.\n\n{self._grammar.instructions(self.tools)}"
+        )
+
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Dialogue, str]:
+        """Task i is the i-th question of the split that has so many hops."""
+        task = options["task"]
+        state = Dialogue(task)
+        return state, f"Question: {self._questions[task].question}\nYou have {self.turns_allowed(state)} messages."
+
+    def respond(self, state: Dialogue, action: str, rng: np.random.Generator) -> Reply:
+        """Run the search, or take the answer; questions differ in the turns that they allow."""
+        reply = super().respond(state, action, rng)
+        if reply.outcome is not None or state.turn < self.turns_allowed(state):
+            return reply
+        unanswered = self.silence(state)
+        return Reply.final(
+            reply.text, reply.rewards, outcome=unanswered, success=False, end=End.TURN_LIMIT, valid=reply.valid
+        )
+
+    def asked(self, state: Dialogue) -> HopQuestion:
+        """The question of the episode."""
+        return self._questions[state.task]
+
+    def turns_allowed(self, state: Dialogue) -> int:
+        """Hops and two, unless the environment was given a number."""
+        return self._turns or len(self._questions[state.task].titles) + 2
+
+    def pay(self, state: Dialogue, passages: Sequence[Passage], text: str) -> Mapping[str, float]:
+        """Supporting articles that are shown for the first time."""
+        titles = self._questions[state.task].titles
+        known = {title.casefold() for title in state.shown}
+        shown = {passage.title.casefold() for passage in passages if passage.title in text} - known
+        return {"hop": WEIGHTS["hop"] * sum(title.casefold() in shown for title in titles) / len(titles)}
+
+    def state_key(self, state: Dialogue) -> object:
+        """The question, the turn, and what the agent has been shown."""
+        return state.task, state.turn, tuple(state.shown)
+
+
+@lru_cache(maxsize=16)
+def _questions(source: str, split: str, min_hops: int, max_hops: int) -> Sequence[HopQuestion]:
+    loaded = load_multihop_questions(source, split)
+    chosen = [question for question in loaded if min_hops <= len(question.titles) <= max_hops]
+    if not chosen:
+        raise ValueError(f"no question of {source!r}, split {split!r}, has {min_hops} to {max_hops} hops")
+    return chosen
+
+
+make_vector = partial(TextVectorEnv, MultiHopSearch)

@@ -1,0 +1,170 @@
+"""What the families that answer a question with a search tool have in common: the dialogue, its limits, its outcome."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from turnenv.actions import Answer, Grammar, Invalid, ToolCall, make_grammar
+from turnenv.core import Reply, TextEnv
+from turnenv.rewards import answer_presence, exact_match, fuzzy_match
+from turnenv.search import Passage, SearchBackend, SearchError, make_search
+from turnenv.tools import Toolbox, ToolError
+
+
+class Asked(Protocol):
+    """A question and the answers to it that count as right."""
+
+    @property
+    def question(self) -> str:
+        """The question as it is asked."""
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The accepted answers."""
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """A question, what was shown so far, and how well each message kept to the grammar."""
+
+    task: int
+    turn: int = 0
+    searches: int = 0
+    shown: list[str] = field(default_factory=list)
+    format_totals: dict[str, float] = field(default_factory=dict)
+
+
+DialogueT = TypeVar("DialogueT", bound=Dialogue)
+
+
+class QuestionSearch(TextEnv[DialogueT]):
+    """A question, searches, an answer; a family says what a search is paid.
+
+    Args:
+        search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
+        grammar: "xml", "hermes" or "plain".
+        max_result_chars: a longer result is cut, and says so.
+        fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
+        render_mode: "ansi" keeps the transcript for `render`.
+
+    Attributes:
+        weights: what each component pays at most.
+
+    Raises:
+        ValueError: if an argument is out of range or names nothing known.
+    """
+
+    weights: ClassVar[Mapping[str, float]]
+
+    def __init__(
+        self,
+        *,
+        search: str | SearchBackend,
+        grammar: str | Grammar,
+        max_result_chars: int,
+        fuzzy: float | None,
+        render_mode: str | None,
+    ) -> None:
+        super().__init__(render_mode=render_mode)
+        if max_result_chars < 1:
+            raise ValueError(f"max_result_chars must be at least 1; got {max_result_chars}")
+        if fuzzy is not None and not 0.0 < fuzzy <= 1.0:
+            raise ValueError(f"fuzzy is a likeness above 0 and up to 1, or None for exact match; got {fuzzy}")
+        self._backend = _backend(search) if isinstance(search, str) else make_search(search)
+        self._grammar = make_grammar(grammar)
+        self._toolbox = Toolbox([self.search])
+        self._max_result_chars, self._fuzzy = max_result_chars, fuzzy
+        self.blocking = search != "atlas"
+        self.tools = self._toolbox.schemas
+
+    def search(self, query: Annotated[str, Field(description="what to look for")]) -> Sequence[Passage]:
+        """Search an encyclopedia and read the article that fits best."""
+        return self._backend.search(query)
+
+    @abstractmethod
+    def asked(self, state: DialogueT) -> Asked:
+        """The question of the episode."""
+
+    @abstractmethod
+    def turns_allowed(self, state: DialogueT) -> int:
+        """Messages that the agent may write in this episode; at most `max_turns`."""
+
+    @abstractmethod
+    def pay(self, state: DialogueT, passages: Sequence[Passage], text: str) -> Mapping[str, float]:
+        """The turn reward of a search that ran, before its passages are noted as shown; no passages earn nothing.
+
+        Args:
+            state: the dialogue.
+            passages: what was found.
+            text: what the agent is shown of it.
+        """
+
+    def refusal(self, state: DialogueT) -> str:
+        """Why no search may be run now, or ""."""
+        return ""
+
+    def respond(self, state: DialogueT, action: str, rng: np.random.Generator) -> Reply:
+        """Run the search, or take the answer."""
+        state.turn += 1
+        for name, score in self._grammar.format_scores(action).items():
+            state.format_totals[name] = state.format_totals.get(name, 0.0) + score
+        parsed = self._grammar.parse(action)
+        if isinstance(parsed, Answer):
+            return self._judge(state, parsed.text)
+        if isinstance(parsed, Invalid):
+            return self._refuse(state, parsed.reason)
+        if state.turn >= self.turns_allowed(state):
+            return self._refuse(state, "there is no turn left to read a result; the call was not run")
+        if reason := self.refusal(state):
+            return self._refuse(state, reason)
+        return self._run(state, parsed)
+
+    def _run(self, state: DialogueT, call: ToolCall) -> Reply:
+        try:
+            passages: Sequence[Passage] = self._toolbox.run(call)
+        except ToolError as error:
+            return self._refuse(state, str(error))
+        except SearchError as error:
+            return Reply.fault("The search is not available.", str(error))
+        state.searches += 1
+        text = "\n\n".join(f"{passage.title}: {passage.text}" for passage in passages)
+        if len(text) > self._max_result_chars:
+            text = text[: self._max_result_chars] + " … (cut)"
+        rewards = self.pay(state, passages, text)
+        state.shown += [passage.title for passage in passages if passage.title in text]
+        return Reply.turn(self._grammar.result(text or "Nothing was found."), rewards)
+
+    def _refuse(self, state: DialogueT, reason: str) -> Reply:
+        return Reply.turn(self._grammar.result(f"Error: {reason}."), self.pay(state, (), ""), valid=False)
+
+    def _judge(self, state: DialogueT, answer: str) -> Reply:
+        asked = self.asked(state)
+        if self._fuzzy is None:
+            right = exact_match(answer, asked.answers)
+        else:
+            right = float(fuzzy_match(answer, asked.answers) >= self._fuzzy)
+        scores = {
+            "exact_match": right,
+            "answer_presence": max(right, answer_presence(answer, asked.answers, asked.question)),
+            **{name: total / state.turn for name, total in state.format_totals.items()},
+        }
+        outcome = {name: self.weights[name] * score for name, score in scores.items()}
+        return Reply.final(
+            "Correct." if right else "Wrong.", self.pay(state, (), ""), outcome=outcome, success=right == 1.0
+        )
+
+    def silence(self, state: DialogueT) -> Mapping[str, float]:
+        """Nothing is paid for an episode without an answer, not even its format."""
+        return dict.fromkeys(("exact_match", "answer_presence", *state.format_totals), 0.0)
+
+
+@lru_cache(maxsize=8)
+def _backend(name: str) -> SearchBackend:
+    return make_search(name)

@@ -1,0 +1,238 @@
+"""ScienceLab: choose experiments, read noisy measurements, name the law behind them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import accumulate, product
+from math import erf, log, pi, sin, sqrt
+from typing import Any
+
+import numpy as np
+
+from turnenv.core import Reply, TextEnv
+from turnenv.vector import TextVectorEnv
+
+_COMMAND = re.compile(r"\b(measure|law)[ :=#]{1,3}([0-9]{1,6})\b", re.IGNORECASE)
+_NEGLIGIBLE = 1e-4
+
+Chances = Sequence[tuple[tuple[int, ...], tuple[float, ...]]]
+"""For each law the readings that an experiment may give, in order, and their probabilities, which sum to 1."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A finite set of laws and what measuring under each of them gives.
+
+    Attributes:
+        laws: the laws as formulas.
+        chances: for each experiment x = 0, 1, …: the readings' distribution under each law.
+        likelihoods: for each experiment and reading: law -> probability, where it is not 0.
+        cumulative: for each experiment and law: the cumulative probabilities, to draw with.
+    """
+
+    laws: tuple[str, ...]
+    chances: tuple[Chances, ...]
+    likelihoods: tuple[Mapping[int, Mapping[int, float]], ...]
+    cumulative: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+@dataclass(slots=True)
+class Study:
+    """The number of the true law, and the readings so far as pairs (x, y), sorted."""
+
+    law: int
+    readings: tuple[tuple[int, int], ...]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Study:
+        return Study(self.law, self.readings)
+
+
+class ScienceLab(TextEnv[Study]):
+    """Measure y at points x of one's choice, then name the law; the last command in the agent's text counts.
+
+    A reading is `y = f(x) + ε` with Gaussian `ε`, rounded to a whole number and clipped to the instrument's range, so
+    that the posterior over the laws (a uniform prior, Bayes' rule) is exact. Rounded readings with a probability below
+    1e-4 do not occur.
+
+    An experiment earns the information that it won about the law, `0.5·(H_before - H_after)/log(N)`, where `H` is the
+    entropy of the posterior over the `N` laws. Its expectation, given all that was read, is exactly 0.5/log(N) times
+    the experiment's expected information gain. It is the difference of the potential `-0.5·H/log(N)` with discount 1:
+    an episode's turns sum to at most 0.5 whatever is measured, an experiment on which the laws agree earns 0, and a
+    misleading reading costs what it misleads. (The Kullback-Leibler divergence from prior to posterior has the same
+    expectation, but does not telescope: readings that sway the posterior would sum without bound.) Naming a
+    law earns no turn reward; the outcome is 1.0 for the true one.
+
+    Args:
+        laws: "curves" (40 laws, x from 0 to 10) or "switches" (8 laws, x from 0 to 3, readings 0 and 1).
+        noise: standard deviation of `ε`, in units of y.
+        max_turns: experiments and the naming together.
+        render_mode: "ansi" keeps the transcript for `render`.
+
+    Raises:
+        ValueError: if there are no such laws, the noise is not positive, or `max_turns` is below 1.
+    """
+
+    def __init__(
+        self, laws: str = "curves", *, noise: float = 1.5, max_turns: int = 10, render_mode: str | None = None
+    ) -> None:
+        super().__init__(render_mode=render_mode)
+        if max_turns < 1:
+            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        self._lab, self.noise = make_lab(laws, noise), noise
+        self.max_turns, self.num_tasks = max_turns, len(self._lab.laws)
+        self._last_x = len(self._lab.chances) - 1
+        self._per_nat = 0.5 / log(self.num_tasks)
+        self._laws = laws
+        listed = "\n".join(f"law {number}: {law}" for number, law in enumerate(self._lab.laws, start=1))
+        low, high = _RANGES[laws]
+        self.system_prompt = (
+            f"One of the {self.num_tasks} laws below holds, each as likely before you measure. Find out which. Each "
+            f"turn, write one command; the last one in your message counts:\n"
+            f"- measure <x>: run the experiment at x, a whole number from 0 to {self._last_x}. You read y with "
+            f"Gaussian noise of standard deviation {noise:g}, rounded to a whole number from {low} to {high}. "
+            f"Repeating an experiment draws new noise.\n"
+            f"- law <number>: name the law. This ends the study.\n"
+            f"You have {max_turns} turns in all, the naming included.\n\n{listed}"
+        )
+
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        """Every experiment and every law."""
+        measures = (f"measure {x}" for x in range(self._last_x + 1))
+        return *measures, *(f"law {number}" for number in range(1, self.num_tasks + 1))
+
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Study, str]:
+        """In task i, law i + 1 holds."""
+        text = (
+            f"Which of the {self.num_tasks} laws holds? The noise is {self.noise:g}. You have {self.max_turns} turns."
+        )
+        return Study(options["task"], ()), text
+
+    def respond(self, state: Study, action: str, rng: np.random.Generator) -> Reply:
+        """Run the experiment, or judge the law."""
+        commands = _COMMAND.findall(action)
+        if not commands:
+            return self._refuse("Your message holds no command: write 'measure <x>' or 'law <number>'.")
+        name, number = commands[-1][0].lower(), int(commands[-1][1])
+        if name == "law":
+            return self._judge(state, number)
+        if number > self._last_x:
+            return self._refuse(f"There is no experiment at {number}: x goes from 0 to {self._last_x}.")
+        possible = self._lab.chances[number][state.law][0]
+        place = bisect(self._lab.cumulative[number][state.law], rng.random())
+        reading = possible[min(place, len(possible) - 1)]
+        before = _entropy(self._laws, self.noise, state.readings)
+        state.readings = tuple(sorted((*state.readings, (number, reading))))
+        reward = self._per_nat * (before - _entropy(self._laws, self.noise, state.readings))
+        return Reply.turn(f"x = {number}: you read y = {reading}.", {"information": reward})
+
+    def _judge(self, state: Study, number: int) -> Reply:
+        if not 1 <= number <= self.num_tasks:
+            return self._refuse(f"There is no law {number}: they go from 1 to {self.num_tasks}.")
+        right = number == state.law + 1
+        text = "Right." if right else f"Wrong, law {state.law + 1} holds."
+        return Reply.final(text, {"information": 0.0}, outcome={"named": float(right)}, success=right)
+
+    @staticmethod
+    def _refuse(reason: str) -> Reply:
+        return Reply.turn(reason, {"information": 0.0}, valid=False)
+
+    def state_key(self, state: Study) -> object:
+        """The true law and the readings, in whatever order they came."""
+        return state.law, state.readings
+
+    def observation_key(self, state: Study) -> object:
+        """The readings: all that the agent can know."""
+        return state.readings
+
+
+def posterior(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
+    """The laws that readings (x, y) leave possible, with their probabilities."""
+    weights = _weights(lab, readings)
+    total = sum(weights.values())
+    return {law: weight / total for law, weight in weights.items()}
+
+
+def _weights(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
+    """Bayes' rule with a uniform prior, not normalised: the product of the readings' likelihoods."""
+    weights = dict.fromkeys(range(len(lab.laws)), 1.0)
+    for x, reading in readings:
+        likelihood = lab.likelihoods[x].get(reading, {})
+        weights = {law: weight * likelihood[law] for law, weight in weights.items() if law in likelihood}
+    return weights
+
+
+@lru_cache(maxsize=1 << 16)
+def _entropy(laws: str, noise: float, readings: tuple[tuple[int, int], ...]) -> float:
+    """Entropy of the posterior (nats), the same float for the same readings, which come sorted."""
+    weights = _weights(make_lab(laws, noise), readings).values()
+    total = sum(weights)
+    return log(total) - sum([weight * log(weight) for weight in weights]) / total
+
+
+@lru_cache(maxsize=32)
+def make_lab(laws: str, noise: float) -> Lab:
+    """The laws of a kind, and what their experiments give with some noise.
+
+    Raises:
+        ValueError: if there are no such laws or the noise is not positive.
+    """
+    if laws not in _RANGES:
+        raise ValueError(f"laws are {' or '.join(map(repr, _RANGES))}; got {laws!r}")
+    if not noise > 0.0:
+        raise ValueError(f"noise must be positive; got {noise}")
+    means = _curves() if laws == "curves" else _switches()
+    points = range(len(next(iter(means.values()))))
+    chances = tuple(tuple(_rounded(mean[x], noise, *_RANGES[laws]) for mean in means.values()) for x in points)
+    likelihoods: list[dict[int, dict[int, float]]] = [{} for _ in points]
+    for x, of_laws in enumerate(chances):
+        for law, (readings, probabilities) in enumerate(of_laws):
+            for reading, probability in zip(readings, probabilities, strict=True):
+                likelihoods[x].setdefault(reading, {})[law] = probability
+    cumulative = tuple(tuple(tuple(accumulate(ps)) for _, ps in of_laws) for of_laws in chances)
+    return Lab(tuple(means), chances, tuple(likelihoods), cumulative)
+
+
+_RANGES: Mapping[str, tuple[int, int]] = {"curves": (0, 60), "switches": (0, 1)}
+
+
+def _curves() -> dict[str, list[float]]:
+    """Formula -> y at x = 0 … 10; five families, with two offsets a and four strengths b each."""
+    families: tuple[tuple[str, Callable[[int, int, int], float]], ...] = (
+        ("y = {a} + {b}·x", lambda a, b, x: a + b * x),
+        ("y = {a} + {b}·x²/10", lambda a, b, x: a + b * x * x / 10),
+        ("y = {a} + {b}·8/(x + 1)", lambda a, b, x: a + b * 8 / (x + 1)),
+        ("y = {a} + 2^({b}·x/8)", lambda a, b, x: a + 2 ** (b * x / 8)),
+        ("y = {a} + 10 + 10·sin({b}·π·x/12)", lambda a, b, x: a + 10 + 10 * sin(b * pi * x / 12)),
+    )
+    return {
+        formula.format(a=a, b=b): [float(law(a, b, x)) for x in range(11)]
+        for formula, law in families
+        for a, b in product((5, 15), (1, 2, 3, 4))
+    }
+
+
+def _switches() -> dict[str, list[float]]:
+    """Formula -> y at x = 0 … 3; the laws agree at 0."""
+    laws = {}
+    for on in product((0, 1), repeat=3):
+        places = [str(x) for x, y in enumerate(on, start=1) if y]
+        rule = f"y = 1 if x is {' or '.join(places)}, else y = 0" if places else "y = 0 at every x"
+        laws[rule] = [0.0, *map(float, on)]
+    return laws
+
+
+def _rounded(mean: float, noise: float, low: int, high: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """The distribution of a Gaussian rounded to the whole numbers from low to high, without its far tails."""
+    below = [0.5 * (1 + erf((edge - 0.5 - mean) / (noise * sqrt(2)))) for edge in range(low + 1, high + 1)]
+    chances = np.diff([0.0, *below, 1.0])
+    kept = [(low + place, float(chance)) for place, chance in enumerate(chances) if chance >= _NEGLIGIBLE]
+    total = sum(chance for _, chance in kept)
+    return tuple(reading for reading, _ in kept), tuple(chance / total for _, chance in kept)
+
+
+make_vector = partial(TextVectorEnv, ScienceLab)

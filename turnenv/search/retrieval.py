@@ -1,0 +1,175 @@
+"""A retrieval server as a search backend: the `/retrieve` protocol of Search-R1 (arXiv 2503.09516)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import httpx
+import pydantic
+import tenacity
+
+from turnenv.background import await_on_loop, kept
+from turnenv.search.base import Passage, SearchError
+
+__all__ = ["RetrievalSearch"]
+
+#: Dense retrievers read far fewer characters; a longer query is cut.
+MAX_QUERY_CHARS = 2_000
+_LATER = "see whether the retrieval server is up, or use the bundled search 'atlas'"
+
+
+class _Document(pydantic.BaseModel):
+    contents: Annotated[str, pydantic.Field(min_length=1)]
+
+
+class _Hit(pydantic.BaseModel):
+    document: _Document
+    score: float = 0.0
+
+
+class _Answer(pydantic.BaseModel):
+    """One list of hits, for the one query that was sent."""
+
+    result: Annotated[list[list[_Hit]], pydantic.Field(min_length=1, max_length=1)]
+
+
+class _PassingError(SearchError):
+    """A failure that asking again may mend."""
+
+
+@dataclass(frozen=True)
+class RetrievalSearch:
+    r"""Searches whatever corpus a server with Search-R1's protocol holds.
+
+    `POST {"queries": [query], "topk": k, "return_scores": true}` is answered by
+    `{"result": [[{"document": {"contents": "\"Title\"\ntext"}, "score": 0.9}, …]]}`.
+
+    A plain value: instances with equal fields share connections, and it pickles and forks like any value.
+    Safe to call from many threads.
+
+    Attributes:
+        url: address of the server's endpoint; by default the one that Search-R1's server announces.
+        k: passages wanted.
+        timeout: seconds to wait for one connection or one piece of an answer.
+        deadline: seconds a search may take with all its retries.
+        max_attempts: how often one request is sent at most.
+        backoff: seconds before the first retry, doubling with each, with jitter.
+
+    Raises:
+        ValueError: a field has a value that cannot work.
+    """
+
+    url: str = "http://127.0.0.1:8000/retrieve"
+    k: int = 1
+    timeout: float = 10.0
+    deadline: float = 30.0
+    max_attempts: int = 3
+    backoff: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("k", "timeout", "deadline", "max_attempts"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.backoff < 0:
+            raise ValueError(f"backoff must not be negative, got {self.backoff}")
+        try:
+            url = httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"url {self.url!r} is no address: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError(f"url must look like 'http://host:8000/retrieve', got {self.url!r}")
+
+    def search(self, query: str) -> tuple[Passage, ...]:
+        """Find the passages that the server ranks best.
+
+        Args:
+            query: any text at all; what UTF-8 cannot carry is dropped, and all beyond 2,000 characters.
+
+        Returns:
+            At most k passages, best first; the title is the first line of a document's contents without its quotes,
+            empty if the contents are a single line. Empty when nothing was found, or nothing was asked.
+
+        Raises:
+            SearchError: the server could not be asked within the deadline, or sent something else than passages.
+        """
+        text = query[:MAX_QUERY_CHARS].encode("utf-8", "ignore").decode().strip()
+        if not text:
+            return ()
+        clients = kept(self, lambda: _Clients(self.timeout), _Clients.aclose)
+        try:
+            return await_on_loop(self._ask(clients, text), self.deadline)
+        except TimeoutError as error:
+            message = f"{self.url} kept a search waiting past its deadline of {self.deadline} s; raise it, or {_LATER}"
+            raise SearchError(message) from error
+
+    async def _ask(self, clients: _Clients, query: str) -> tuple[Passage, ...]:
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(_PassingError),
+            wait=tenacity.wait_exponential_jitter(initial=self.backoff, jitter=self.backoff),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_attempt(self.max_attempts), tenacity.stop_before_delay(self.deadline)
+            ),
+            reraise=True,
+        )
+        with clients.borrowed() as client:
+            return await retrying(self._attempt, client, query)
+
+    async def _attempt(self, client: httpx.AsyncClient, query: str) -> tuple[Passage, ...]:
+        body = {"queries": [query], "topk": self.k, "return_scores": True}
+        try:
+            response = await client.post(self.url, json=body)
+        except httpx.TimeoutException as error:
+            message = f"{self.url} did not answer in time ({type(error).__name__}); raise timeout, or {_LATER}"
+            raise _PassingError(message) from error
+        except httpx.HTTPError as error:
+            raise _PassingError(f"{self.url} cannot be reached ({error!r}); {_LATER}") from error
+        status = response.status_code
+        if status != 200:
+            kind = _PassingError if status == 429 or status >= 500 else SearchError
+            raise kind(f"{self.url} answered HTTP {status}; check url, or {_LATER}")
+        return self._passages(response.content)
+
+    def _passages(self, content: bytes) -> tuple[Passage, ...]:
+        try:
+            (hits,) = _Answer.model_validate_json(content).result
+        except pydantic.ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            place = ".".join(map(str, problem["loc"])) or "the body"
+            message = f"{self.url} sent no passages ({place}: {problem['msg']}); check url, or {_LATER}"
+            raise _PassingError(message) from error
+        return tuple(_passage(hit.document.contents) for hit in hits[: self.k])
+
+
+class _Clients:
+    """Clients of one connection each, lent to one search at a time, all on the process's loop.
+
+    One client of many connections looks at each of them for every request: 10 ms of work a request with 64 at once.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout, self._certificates = timeout, httpx.create_ssl_context()
+        self._free: list[httpx.AsyncClient] = []
+        self._all: list[httpx.AsyncClient] = []
+
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[httpx.AsyncClient]:
+        if not self._free:
+            self._free.append(httpx.AsyncClient(timeout=self._timeout, verify=self._certificates))
+            self._all.append(self._free[-1])
+        client = self._free.pop()
+        try:
+            yield client
+        finally:
+            self._free.append(client)
+
+    async def aclose(self) -> None:
+        for client in self._all:
+            await client.aclose()
+
+
+def _passage(contents: str) -> Passage:
+    title, newline, text = contents.partition("\n")
+    return Passage(title.strip().strip('"'), text.strip()) if newline else Passage("", contents.strip())

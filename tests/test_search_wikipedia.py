@@ -415,7 +415,7 @@ def test_make_search_finds_backends_by_name() -> None:
     assert make_search(search) is search
     with pytest.raises(ValueError, match="did you mean 'wikipedia'"):
         make_search("wikipeda")
-    with pytest.raises(ValueError, match=r"known are \['atlas', 'wikipedia'\]"):
+    with pytest.raises(ValueError, match=r"known are \['atlas', 'retrieval', 'wikipedia'\]"):
         make_search("google")
     with pytest.raises(TypeError, match="search"):
         make_search(3)  # type: ignore[arg-type]

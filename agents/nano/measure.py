@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from turnenv import Episode, collect
 from turnenv.envs.trivia_search import WEIGHTS, TriviaSearch
-from turnenv.training import ChatPolicy
+from turnenv.training import ChatPolicy, episode_metrics
 
 
 def measure(path: str | PathLike[str], episodes: int, *, seed: int = 0, split: str = "test") -> dict[str, float]:
@@ -21,18 +21,10 @@ def measure(path: str | PathLike[str], episodes: int, *, seed: int = 0, split: s
     for first in range(seed, seed + episodes, 128):
         seeds = range(first, min(first + 128, seed + episodes))
         played += collect(lambda: TriviaSearch(split=split), policy, seeds)
+    means = episode_metrics(played)
     return {
-        "tool success": _mean(played, "tool_execution"),
-        "answer found": _mean(played, "answer_in_result"),
-        "format": _mean(played, "xml_format"),
-        "exact match": _mean(played, "exact_match"),
+        "tool success": means["turn_reward/tool_execution"] / WEIGHTS["tool_execution"],
+        "answer found": means["turn_reward/answer_in_result"] / WEIGHTS["answer_in_result"],
+        "format": means.get("outcome/xml_format", 0.0) / WEIGHTS["xml_format"],
+        "exact match": means["outcome/exact_match"] / WEIGHTS["exact_match"],
     }
-
-
-def _mean(episodes: list[Episode], component: str) -> float:
-    paid = [
-        sum(turn.reward_components.get(component, 0.0) for turn in episode.turns)
-        + episode.outcome.components.get(component, 0.0)
-        for episode in episodes
-    ]
-    return sum(paid) / len(paid) / WEIGHTS[component]

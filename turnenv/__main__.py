@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 import gymnasium
 
 from turnenv.checker import Agent, check_env
+from turnenv.judge_probes import CRITERIA, Verdict, atlas_samples, findings_table, probe_judge
+from turnenv.judges import EndpointJudge, Judge
+from turnenv.local_judge import LocalJudge
 
 _EXAMPLES = """
 examples:
@@ -25,10 +28,21 @@ The exit code is 0 if every id keeps the contract, 1 if one breaks it, 2 if the 
 """
 
 
+_PROBE_EXAMPLES = """
+examples:
+  python -m turnenv probe-judge --local Qwen/Qwen2.5-1.5B-Instruct
+  python -m turnenv probe-judge --endpoint http://127.0.0.1:8000/v1 --model my-judge --samples 20
+
+Each probe scores turns with and without what ought not to matter and reports the mean shift of the score (0…1) with its
+95 % interval. Samples are questions of the bundled atlas, answered rightly and wrongly beside the article. The exit
+code is 0 if all probes hold, 1 if one does not, 2 if the command was mistaken.
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m turnenv", description="Multi-turn text environments.")
-    commands = parser.add_subparsers(required=True, metavar="command")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="command")
     check = commands.add_parser(
         "check",
         help="check that environments keep the contract",
@@ -49,7 +63,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=True,
         help="also check Gymnasium's batch over processes (default: yes)",
     )
+    probe = commands.add_parser(
+        "probe-judge",
+        help="tell how hackable a judge of turns is",
+        description="Probe a judge for position, verbosity, injection and forgery: how far do its scores move?",
+        epilog=_PROBE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = probe.add_mutually_exclusive_group(required=True)
+    which.add_argument("--local", metavar="MODEL", help="a transformers model, by name or folder")
+    which.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible endpoint; key in OPENAI_API_KEY")
+    probe.add_argument("--model", help="the model's name at the endpoint")
+    probe.add_argument("--samples", type=int, default=40, help="turns to judge, about 13 verdicts each (default 40)")
+    probe.add_argument("--seed", type=int, default=0, help="which turns (default 0)")
+    probe.add_argument("--tolerance", type=float, default=0.05, help="the shift that does not matter (default 0.05)")
+    probe.add_argument("--min-mass", type=float, default=0.1, help="of a local model; see LocalJudge (default 0.1)")
     given = parser.parse_args(arguments)
+    if given.command == "probe-judge":
+        if given.endpoint and not given.model:
+            probe.error("--endpoint needs --model")
+        return _probe_judge(given)
     try:
         ids = [_registered(name) for name in given.ids]
         agent = None if given.agent is None else _agent(given.agent)
@@ -75,6 +108,24 @@ def _check(env_id: str, agent: Agent | None, given: argparse.Namespace) -> bool:
     for check in checks:
         print(f"  could not check: {check.claim}: {check.unchecked}" if check.unchecked else f"  {check.claim}")
     return True
+
+
+def _probe_judge(given: argparse.Namespace) -> int:
+    def make_judge(rubric: str) -> Judge:
+        if given.local:
+            return LocalJudge(given.local, rubric=rubric, min_mass=given.min_mass)
+        return EndpointJudge(given.model, rubric, given.endpoint, cache_dir=None)
+
+    try:
+        samples = atlas_samples(given.samples, given.seed)
+        findings = probe_judge(make_judge, CRITERIA, samples, tolerance=given.tolerance)
+    except (ImportError, OSError, ValueError) as error:
+        print(f"python -m turnenv: error: {error}", file=sys.stderr)
+        return 2
+    print(findings_table(findings))
+    for cause in dict.fromkeys(finding.error for finding in findings if finding.error):
+        print(f"no verdict: {cause}", file=sys.stderr)
+    return 0 if all(finding.verdict is Verdict.HOLDS for finding in findings) else 1
 
 
 def _registered(name: str) -> str:

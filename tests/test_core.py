@@ -1,7 +1,9 @@
 """TextEnv keeps the Gymnasium contract for its authors."""
 
+import hashlib
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnenv import End, Reply, TextEnv, collect, rollout
-from turnenv.core import hash_state
+from turnenv.core import TurnGenerator, hash_state
 
 
 class Dice(TextEnv[list[int]]):
@@ -226,3 +228,46 @@ def replay(episode):
 def test_collect_refuses_what_does_not_fit(seeds, tasks):
     with pytest.raises(ValueError, match=r"one seed an episode|one value an episode"):
         collect(Dice, rollout.Scripted(lambda: lambda seen: "stop"), seeds, tasks=tasks)
+
+
+def test_plain_draws_are_a_hash_of_seed_turn_and_count():
+    rng, again = TurnGenerator(7, 3), TurnGenerator(7, 3)
+    drawn = [rng.random() for _ in range(3)]
+    again.integers(10)
+    assert [again.random() for _ in range(3)] == drawn
+    assert len({*drawn, TurnGenerator(7, 4).random(), TurnGenerator(8, 3).random()}) == 5
+    digest = hashlib.blake2b((7).to_bytes(8, "little") + (3).to_bytes(8, "little") + bytes(8), digest_size=8).digest()
+    assert drawn[0] == (int.from_bytes(digest, "little") >> 11) / 2**53
+
+
+def test_plain_draws_are_uniform_over_episodes_and_turns():
+    drawn = np.array([TurnGenerator(seed, turn).random() for seed in range(1_000) for turn in range(20)])
+    assert 0.0 <= drawn.min() < drawn.max() < 1.0
+    counts = np.histogram(drawn, bins=20, range=(0.0, 1.0))[0]
+    assert ((counts - 1_000) ** 2 / 1_000).sum() < 43.8  # chi-squared, 19 degrees of freedom, 0.1 %
+    turns = drawn.reshape(1_000, 20)
+    assert abs(np.corrcoef(turns[:, 0], turns[:, 1])[0, 1]) < 0.1
+
+
+def test_draws_other_than_plain_ones_are_those_of_a_generator_seeded_by_episode_and_turn():
+    rng, plain = TurnGenerator(7, 3), np.random.default_rng((7, 3))
+    assert rng.integers(1_000) == plain.integers(1_000)
+    assert rng.random() != rng.random()
+    np.testing.assert_array_equal(rng.random(3), plain.random(3))
+    assert rng.choice(["a", "b", "c"]) == plain.choice(["a", "b", "c"])
+
+
+class Unmarshallable(NamedTuple):
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((1, "a"), (1, "b")), ((-1,), (-2,)), ((1,), ("1",)), (Unmarshallable(1), Unmarshallable(2))]
+)
+def test_unequal_states_have_unequal_keys(left, right):
+    assert hash_state(left) != hash_state(right)
+
+
+def test_equal_states_have_equal_keys_whatever_objects_they_share():
+    word = "".join(["amb", "er"])
+    assert hash_state((word, word)) == hash_state(("amber", "".join(["am", "ber"])))

@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from marshal import dumps as marshalled
+from struct import Struct
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import gymnasium
 import numpy as np
@@ -18,6 +20,10 @@ from turnenv.types import End, Outcome
 
 State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
+_MARSHAL_VERSION = 2
+_DRAW = Struct("<qqq").pack
+_SIGNED = Struct("<q").unpack
+_UNSIGNED = Struct("<Q").unpack
 
 
 class Reply(NamedTuple):
@@ -116,11 +122,16 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         """Take the agent's text, change `state` in place, and reply. Any string is legal; never raise on one.
 
         `rng` depends on the episode's seed and the turn alone, so that all members of a group meet the same noise
-        at the same turn. It is seeded when first drawn from; do not keep it.
+        at the same turn; do not keep it. A plain `rng.random()` is cheap: it is a hash of the episode's seed, the turn
+        and the number of such draws before it. Any other draw seeds a generator first, which takes longer than the
+        rest of a turn.
         """
 
     def state_key(self, state: State) -> object:
-        """What tells two states apart, as a value whose `repr` is the same in every process (no sets)."""
+        """What tells two states apart: numbers, texts, tuples, lists and dicts of them (no sets, no object arrays).
+
+        Anything else counts by its `repr`, which must be the same in every process.
+        """
         return state
 
     def silence(self, state: State) -> Mapping[str, float]:
@@ -142,15 +153,14 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         """
         super().reset(seed=seed)
         # Both are always drawn, so that naming a task leaves the episode's noise as it was.
-        episode_seed, draw = self.np_random.integers(1 << 63, size=2).tolist()
-        task = draw % self.num_tasks
+        raw = self.np_random.bit_generator.random_raw
+        episode_seed, task = raw() >> 1, (raw() >> 1) % self.num_tasks
         if options and "task" in options:
             task = self._checked_task(options["task"])
         self._task, self._turn, self._episode_seed, self._over = task, 0, episode_seed, False
         self._turn_rewards: list[float] = []
-        self._state, observation = self.start(
-            cast(np.random.Generator, TurnGenerator(episode_seed, 0)), {**(options or {}), "task": task}
-        )
+        rng: Any = TurnGenerator(episode_seed, 0)
+        self._state, observation = self.start(rng, {**(options or {}), "task": task})
         if self.render_mode is not None:
             self._transcript = [observation]
         return observation, {"task": task, "system_prompt": self.system_prompt}
@@ -168,12 +178,14 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
         self._turn = turn = self._turn + 1
         key = hash_state(self.state_key(self._state))
-        reply = self.respond(self._state, action, cast(np.random.Generator, TurnGenerator(self._episode_seed, turn)))
-        outcome = reply.outcome
+        rng: Any = TurnGenerator(self._episode_seed, turn)
+        text, rewards, valid, outcome = self.respond(self._state, action, rng)
         if outcome is None and turn >= self.max_turns:
             outcome = self._cut()
-        components = {name: float(value) for name, value in reply.rewards.items()}
-        turn_reward = float(sum(components.values()))
+        components, turn_reward = {}, 0.0
+        for name, value in rewards.items():
+            components[name] = component = float(value)
+            turn_reward += component
         self._turn_rewards.append(turn_reward)
         info: dict[str, Any] = {
             "turn_reward": turn_reward,
@@ -182,13 +194,13 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             "turn": turn,
             "reward_components": components,
             "state_key": key,
-            "valid_action": reply.valid,
+            "valid_action": valid,
         }
         if self.render_mode is not None:
-            self._transcript += [action, reply.text]
+            self._transcript += [action, text]
         if outcome is None:
-            return reply.text, turn_reward, False, False, info
-        return self._close(reply.text, turn_reward, outcome, info)
+            return text, turn_reward, False, False, info
+        return self._close(text, turn_reward, outcome, info)
 
     def _close(
         self, text: str, turn_reward: float, outcome: Outcome, info: dict[str, Any]
@@ -245,24 +257,43 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
 
 
 class TurnGenerator:
-    """Stands in for the `numpy.random.Generator` of one turn, and seeds it when it is first used.
+    """Stands in for the `numpy.random.Generator` of one turn: `random()` is a hash, anything else seeds a generator.
 
-    Seeding takes longer than a whole turn of most tasks, and most turns draw nothing.
+    Seeding takes longer than a whole turn of most tasks; most turns draw nothing, or a number or two.
     """
 
-    __slots__ = ("_generator", "_seed")
+    __slots__ = ("_draws", "_episode_seed", "_generator", "_turn")
 
     def __init__(self, episode_seed: int, turn: int) -> None:
-        self._seed = (episode_seed, turn)
+        self._episode_seed, self._turn, self._draws = episode_seed, turn, 0
         self._generator: np.random.Generator | None = None
 
+    def random(self, *args: Any, **kwargs: Any) -> Any:
+        """A float in [0, 1) of 53 bits; with arguments, what the generator makes of them."""
+        if args or kwargs:
+            return self._seeded().random(*args, **kwargs)
+        counted = _DRAW(self._episode_seed, self._turn, self._draws)
+        self._draws += 1
+        return (_UNSIGNED(blake2b(counted, digest_size=8).digest())[0] >> 11) * 2.0**-53
+
     def __getattr__(self, name: str) -> Any:
+        return getattr(self._seeded(), name)
+
+    def _seeded(self) -> np.random.Generator:
         if self._generator is None:
-            self._generator = np.random.default_rng(self._seed)
-        return getattr(self._generator, name)
+            self._generator = np.random.default_rng((self._episode_seed, self._turn))
+        return self._generator
 
 
 def hash_state(key: object) -> int:
-    """A signed 64-bit hash of a state's key: equal keys, equal hashes, in every process (`hash` of a str is not so)."""
-    digest = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True)
+    """A signed 64-bit hash of a state's key: equal keys, equal hashes, in every process (`hash` of a str is not so).
+
+    What `marshal` cannot write (dataclasses, fractions) is hashed by its `repr`.
+    """
+    try:
+        # Before version 3 the bytes depend on the value alone, not on which objects are shared.
+        data = marshalled(key, _MARSHAL_VERSION)  # type: ignore[arg-type]
+    except ValueError:
+        data = repr(key).encode("utf-8", "surrogatepass")
+    digest: int = _SIGNED(blake2b(data, digest_size=8).digest())[0]
+    return digest

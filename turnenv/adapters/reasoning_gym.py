@@ -1,0 +1,99 @@
+"""reasoning-gym's generated problems (`pip install reasoning-gym`) as turnenv environments of one or more attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from turnenv.actions import Answer, XmlGrammar
+from turnenv.adapters.peer import PeerEnv, global_generators
+from turnenv.core import Reply
+from turnenv.types import End
+from turnenv.vector import TextVectorEnv
+
+__all__ = ["ReasoningGymEnv", "make_vector"]
+
+COMPONENT = "score"
+"""The name of reasoning-gym's score in the outcome."""
+_GRAMMAR = XmlGrammar()
+_FORM = "Give your answer as <answer>answer</answer>, with nothing but the answer inside."
+
+
+@dataclass(slots=True)
+class _Problem:
+    """A problem of a dataset, and the answers left."""
+
+    entry: dict[str, Any]
+    attempts: int
+
+
+class ReasoningGymEnv(PeerEnv):
+    """Problems of one of reasoning-gym's datasets; task i is the dataset's entry i.
+
+    Turns earn nothing; reasoning-gym's score of the last answer, from 0 to 1, is the outcome. A message without an
+    answer uses up an attempt.
+
+    To have it by `gym.make`::
+
+        gymnasium.register(
+            "me/Countdown-v0",
+            entry_point="turnenv.adapters.reasoning_gym:ReasoningGymEnv",
+            vector_entry_point="turnenv.adapters.reasoning_gym:make_vector",
+            kwargs={"dataset": "countdown", "attempts": 3},
+        )
+
+    Args:
+        dataset: reasoning-gym's name of it.
+        attempts: answers that may be given; each but the last is told whether it was right.
+        size: how many problems.
+        seed: of the dataset; the same problems each time.
+        render_mode: "ansi" keeps the transcript for `render`.
+        **config: the dataset's own settings.
+
+    Raises:
+        ModuleNotFoundError: if reasoning-gym is not installed.
+        ValueError: if there is no such dataset, or `attempts` is below 1.
+    """
+
+    def __init__(
+        self,
+        dataset: str,
+        *,
+        attempts: int = 1,
+        size: int = 10_000,
+        seed: int = 0,
+        render_mode: str | None = None,
+        **config: Any,
+    ) -> None:
+        import reasoning_gym
+
+        super().__init__(render_mode=render_mode)
+        if attempts < 1:
+            raise ValueError(f"attempts must be at least 1; got {attempts}")
+        with global_generators(seed):
+            self._dataset = reasoning_gym.create_dataset(dataset, size=size, seed=seed, **config)
+        self.max_turns, self.num_tasks, self.system_prompt = attempts, size, f"Solve the problem. {_FORM}"
+
+    def begin(self, task: int) -> tuple[Any, str]:
+        """Generate the problem."""
+        problem = _Problem(self._dataset[task], self.max_turns)
+        return problem, str(problem.entry["question"])
+
+    def play(self, peer: _Problem, action: str) -> Reply:
+        """Score the answer."""
+        peer.attempts -= 1
+        parsed = _GRAMMAR.parse(action)
+        if not isinstance(parsed, Answer):
+            if peer.attempts:
+                return Reply.turn(_FORM, valid=False)
+            return Reply.final(_FORM, outcome={COMPONENT: 0.0}, success=False, valid=False)
+        score = float(self._dataset.score_answer(answer=parsed.text, entry=peer.entry))
+        if score >= 1.0:
+            return Reply.final("Correct.", outcome={COMPONENT: score}, success=True, end=End.SOLVED)
+        if peer.attempts:
+            return Reply.turn("That is not right.")
+        return Reply.final("That is not right.", outcome={COMPONENT: score}, success=False)
+
+
+make_vector = partial(TextVectorEnv, ReasoningGymEnv)

@@ -1,0 +1,105 @@
+"""TextArena's games for one player (`pip install textarena`) as turnenv environments."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any
+
+from turnenv.adapters.peer import LONGEST, PeerEnv, global_generators
+from turnenv.core import Reply
+from turnenv.types import End
+from turnenv.vector import TextVectorEnv
+
+__all__ = ["TextArenaEnv", "make_vector"]
+
+COMPONENT = "textarena"
+"""The name of TextArena's reward in the outcome."""
+
+
+class TextArenaEnv(PeerEnv):
+    """A game that `textarena.make` makes, in its raw form: its wrappers repeat the whole history at every turn.
+
+    TextArena pays at the end alone: turns earn nothing and its reward is the outcome's. A move that it refuses is not
+    a valid action. Task i is the game that TextArena plays with seed i. Some games download word lists when they are
+    made, and some do not run on Python 3.11.
+
+    To have it by `gym.make`::
+
+        gymnasium.register(
+            "me/Hangman-v0",
+            entry_point="turnenv.adapters.textarena:TextArenaEnv",
+            vector_entry_point="turnenv.adapters.textarena:make_vector",
+            kwargs={"textarena_id": "Hangman-v0"},
+        )
+
+    Args:
+        textarena_id: TextArena's id, such as "GuessTheNumber-v0".
+        max_turns: by default what TextArena's own limit can come to (it counts one turn more than it says, and no
+            refused move that a legal one follows), or 100 where it has none.
+        success_reward: the reward from which the game counts as won.
+        render_mode: "ansi" keeps the transcript for `render`.
+        **kwargs: passed to `textarena.make`.
+
+    Raises:
+        ModuleNotFoundError: if TextArena is not installed.
+        ValueError: if TextArena has no such id, or the game is not one for one player.
+    """
+
+    def __init__(
+        self,
+        textarena_id: str,
+        *,
+        max_turns: int | None = None,
+        success_reward: float = 1.0,
+        render_mode: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(render_mode=render_mode)
+        self._id, self._kwargs, self._success_reward = textarena_id, kwargs, success_reward
+        with global_generators(0):
+            limit = self._begun(0).state.max_turns
+        self.max_turns = max_turns or (LONGEST if limit is None else 2 * (limit + 1))
+
+    def begin(self, task: int) -> tuple[Any, str]:
+        """Reset the game with the task as its seed."""
+        peer = self._begun(task)
+        return peer, _told(peer)
+
+    def play(self, peer: Any, action: str) -> Reply:
+        """Make the move."""
+        errors = peer.state.error_count
+        done, _ = peer.step(action)
+        valid = not peer.state.game_info[0]["invalid_move"] and peer.state.error_count <= errors
+        if not done:
+            return Reply.turn(_told(peer), valid=valid)
+        rewards, game_info = peer.close()
+        outcome = {COMPONENT: float(rewards[0])}
+        success, limit = outcome[COMPONENT] >= self._success_reward, peer.state.max_turns
+        cut = limit is not None and peer.state.turn >= limit
+        end = End.SOLVED if success else End.TURN_LIMIT if cut else End.FAILED
+        told = "\n".join(filter(None, (_told(peer), game_info[0].get("reason"))))
+        return Reply.final(told, outcome=outcome, success=success, end=end, valid=valid)
+
+    def _begun(self, task: int) -> Any:
+        import textarena
+        from textarena.envs.registration import ENV_REGISTRY
+
+        raw = f"{self._id}-raw"
+        peer = textarena.make(raw if raw in ENV_REGISTRY else self._id, **self._kwargs)
+        with contextlib.suppress(AssertionError):
+            peer.reset(num_players=1, seed=task)
+        if not isinstance(getattr(peer, "state", None), textarena.SinglePlayerState):
+            raise ValueError(f"{self._id} is not a game for one player")
+        return peer
+
+
+def _told(peer: Any) -> str:
+    """What the game has said since it was last asked, without the player's own words."""
+    from textarena import ObservationType
+
+    _, messages = peer.get_observation()
+    return "\n".join(text for _, text, kind in messages if kind is not ObservationType.PLAYER_ACTION).strip()
+
+
+make_vector = partial(TextVectorEnv, TextArenaEnv)

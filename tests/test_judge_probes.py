@@ -224,16 +224,16 @@ def test_the_table_shows_every_probe():
 
 
 def test_the_command_probes_the_nano_policy_which_is_no_judge(capsys):
-    assert main(["probe-judge", "--local", str(NANO), "--samples", "3"]) == 1
+    assert main(["probe-judge", "--local", str(NANO), "--samples", "2"]) == 1
     printed = capsys.readouterr()
     assert printed.out.count("BROKEN") == len(PROBES)
     assert "does not answer with a score" in printed.err
-    assert main(["probe-judge", "--local", str(NANO), "--samples", "3", "--min-mass", "0"]) == 1
+    assert main(["probe-judge", "--local", str(NANO), "--samples", "2", "--min-mass", "0"]) == 1
     assert "BLIND" in capsys.readouterr().out
 
 
 def test_mistaken_commands_exit_with_2(capsys, tmp_path):
-    assert main(["probe-judge", "--local", str(tmp_path), "--samples", "3"]) == 2
+    assert main(["probe-judge", "--local", str(tmp_path), "--samples", "2"]) == 2
     assert main(["probe-judge", "--local", str(NANO), "--samples", "1"]) == 2
     assert "count must be" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

@@ -73,6 +73,17 @@ def test_equal_conversations_get_equal_verdicts_by_one_forward_pass(folder):
     assert len(passes) == 2
 
 
+def test_the_oldest_verdict_is_forgotten_first(folder):
+    model, tokenizer = loaded(folder)
+    passes = []
+    model.register_forward_hook(lambda *_: passes.append(1))
+    judge = LocalJudge(model, tokenizer, rubric=RUBRIC, cache_size=2)
+    talks = [(*TALK[:-1], Message("user", "well " * n)) for n in range(3)]
+    for talk in (talks[0], talks[1], talks[1], talks[2], talks[1], talks[0]):
+        judge.score(talk)
+    assert len(passes) == 4
+
+
 def test_a_judge_leaves_the_model_in_its_mode_and_the_generators_alone(folder):
     model, tokenizer = loaded(folder)
     model.train()

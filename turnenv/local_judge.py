@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import math
 import threading
@@ -56,7 +57,7 @@ class LocalJudge:
         max_message_chars: how much of one message is shown, in characters.
         max_prompt_tokens: longest prompt; by default what the model's configuration says it reads.
         batch_size: conversations in one forward pass of `scores`.
-        cache_size: verdicts kept in memory.
+        cache_size: verdicts kept in memory; the oldest goes first.
         device: where a model by name is put, such as "cuda"; by default the CPU.
 
     Raises:
@@ -103,7 +104,7 @@ class LocalJudge:
             "device": device,
         }
         self._lock = threading.Lock()
-        self._kept = functools.lru_cache(cache_size)(lambda prompt: self._judged([prompt])[0])
+        self._kept: dict[bytes, float] = {}
 
     def score(self, transcript: Sequence[Message]) -> float:
         """Judge the last message of the agent, or recall the verdict.
@@ -116,7 +117,14 @@ class LocalJudge:
             ModuleNotFoundError: torch or transformers is not installed.
         """
         with self._lock:
-            return self._kept(self._prompt(transcript))
+            prompt = self._prompt(transcript)
+            key = hashlib.blake2b(np.array(prompt).tobytes(), digest_size=16).digest()
+            if key not in self._kept:
+                self._kept[key] = self._judged([prompt])[0]
+            verdict = self._kept[key]
+            if len(self._kept) > self._options["cache_size"]:
+                del self._kept[next(iter(self._kept))]
+            return verdict
 
     def scores(self, transcripts: Sequence[Sequence[Message]]) -> list[float]:
         """Judge many conversations in batches, without recalling or keeping verdicts; raises what `score` does."""

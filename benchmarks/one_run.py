@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import shutil
-import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +16,7 @@ from benchmarks.progress import Status
 from benchmarks.provenance import provenance
 from benchmarks.records import Evaluation, Row, Run, Settings, Spent
 from benchmarks.rows import RowFile
-from benchmarks.scheduler import status_path
+from benchmarks.scheduler import exit_with_parent, status_path
 
 if TYPE_CHECKING:
     from turnenv.types import Episode
@@ -33,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--end-with-stdin", action="store_true", help="exit when standard input ends")
     given = parser.parse_args(arguments)
     if given.end_with_stdin:
-        threading.Thread(target=_exit_with_parent, daemon=True).start()
+        exit_with_parent()
     print("repeat with: python -m benchmarks.one_run --out", given.out, "--run", repr(given.run), flush=True)
     run = Run.model_validate_json(given.run)
     began, clock = datetime.now(UTC), time.monotonic()
@@ -59,13 +57,6 @@ def import_environments(env_id: str) -> str:
     if colon:
         importlib.import_module(module)
     return rest
-
-
-def _exit_with_parent() -> None:
-    # Not sys.stdin: a thread that holds its lock would abort the interpreter's own end.
-    while os.read(0, 4096):
-        pass
-    os._exit(1)
 
 
 class _Reporter:

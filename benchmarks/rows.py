@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
 
 from filelock import FileLock
 from pydantic import ValidationError
@@ -12,7 +13,25 @@ from pydantic import ValidationError
 from benchmarks.records import SCHEMA, Row
 
 
-class RowFile:
+class Storable(Protocol):
+    """A record of one finished run; pydantic models are such."""
+
+    @property
+    def run_id(self) -> str:
+        """Equal runs, equal ids."""
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, /) -> Self:
+        """Read it from one line."""
+
+    def model_dump_json(self) -> str:
+        """Write it as one line."""
+
+
+Record = TypeVar("Record", bound=Storable)
+
+
+class JsonLines(Generic[Record]):
     """`rows.jsonl` of a folder.
 
     A row is appended in one write under a lock, flushed to the disk before the lock goes, and never rewritten. A kill
@@ -20,11 +39,12 @@ class RowFile:
     there is not written again, whoever finished second.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: type[Record], schema: int) -> None:
+        self._kind, self._schema = kind, schema
         self.path = folder / "rows.jsonl"
         self._lock = FileLock(folder / ".rows.lock")
 
-    def read(self) -> list[Row]:
+    def read(self) -> list[Record]:
         """Every whole row, oldest first; none if there is no file.
 
         Raises:
@@ -36,7 +56,7 @@ class RowFile:
         whole = content[: content.rfind(b"\n") + 1]
         return [self._parse(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
 
-    def append(self, row: Row) -> bool:
+    def append(self, row: Record) -> bool:
         """Add a row; False if its run id is there already."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock, self.path.open("a+b") as file:
@@ -50,11 +70,18 @@ class RowFile:
             os.fsync(file.fileno())
         return True
 
-    def _parse(self, number: int, line: bytes) -> Row:
+    def _parse(self, number: int, line: bytes) -> Record:
         try:
             version = json.loads(line).get("schema_version")
-            if version != SCHEMA:
-                raise ValueError(f"schema version {version}, this code reads {SCHEMA}")
-            return Row.model_validate_json(line)
+            if version != self._schema:
+                raise ValueError(f"schema version {version}, this code reads {self._schema}")
+            return self._kind.model_validate_json(line)
         except (ValidationError, ValueError, AttributeError) as error:
             raise ValueError(f"{self.path}, line {number} is no row: {error}. Report from another --out.") from error
+
+
+class RowFile(JsonLines[Row]):
+    """The rows of a comparison."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Row, SCHEMA)

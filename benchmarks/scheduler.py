@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -96,6 +97,18 @@ def run_jobs(
             _close(going)
         display.close()
     return failures
+
+
+def exit_with_parent() -> None:
+    """What a job does first: from now on its process ends when its standard input does."""
+    threading.Thread(target=_wait_for_end_of_input, daemon=True).start()
+
+
+def _wait_for_end_of_input() -> None:
+    # Not sys.stdin: a thread that holds its lock would abort the interpreter's own end.
+    while os.read(0, 4096):
+        pass
+    os._exit(1)
 
 
 def _start(job: Job, folder: Path, variables: Mapping[str, str]) -> _Running:

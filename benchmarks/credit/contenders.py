@@ -1,0 +1,169 @@
+"""What is put into the lab: an estimator of turnenv's or of a user's, what it needs, and how it may be called."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.credit.cells import Problem
+from benchmarks.credit.sampling import Plays
+from benchmarks.credit.truth import evaluate_all
+from benchmarks.methods import Method
+from turnenv.credit import ESTIMATORS, Estimator, TurnBatch, registry
+from turnenv.tabular import Floats
+
+GIVEN = ("state_keys", "values", "true_advantages")
+"""The optional fields of a `TurnBatch` that the lab can fill: hashes of the true state, exact V^π of the sum of turn
+rewards and outcome, exact A^π of the outcome."""
+_NEEDS: Mapping[str, Collection[str]] = vars(registry).get("NEEDS", {})
+_KNOWN = {field.name for field in dataclasses.fields(TurnBatch)}
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """An estimator with its options.
+
+    Attributes:
+        method: its name (`module:function` for a user's) and options.
+        function: the estimator.
+        wrap: what is done to the batch before and to the advantages after; how faults are planted.
+    """
+
+    method: Method
+    function: Estimator
+    wrap: Callable[[Estimator], Estimator] | None = None
+
+    @classmethod
+    def of(cls, method: Method) -> Contender:
+        """Find the estimator of a method; a name `module:function` is imported.
+
+        Raises:
+            ValueError: if there is no such estimator.
+        """
+        return cls(method, find(method.name))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The optional fields of a batch that it reads."""
+        return frozenset(_NEEDS.get(self.method.name, GIVEN if self.method.name not in ESTIMATORS else ()))
+
+    @property
+    def lacks(self) -> frozenset[str]:
+        """What it needs and the lab cannot give."""
+        return self.needs - set(GIVEN)
+
+    @cached_property
+    def seeded(self) -> bool:
+        """True if it draws: then every call gets a seed of its own."""
+        return "seed" in inspect.signature(self.function).parameters
+
+    @cached_property
+    def groupwise(self) -> bool:
+        """True if a group's advantages depend on that group alone, so that many batches may share a call."""
+        if self.seeded:
+            return False
+        batch = _some_batch()
+        pieces = [take(batch, slice(first, first + 8)) for first in range(0, 24, 8)]
+        apart = np.concatenate([self.function(piece, **self.method.options) for piece in pieces])
+        return bool(np.allclose(self.function(batch, **self.method.options), apart, rtol=1e-9, atol=1e-9))
+
+    def advantages(self, problem: Problem, policies: Floats, plays: Plays, rng: np.random.Generator) -> Floats:
+        """Of each turn of R batches, (R, E, H).
+
+        Args:
+            problem: the cell.
+            policies: that played, (R, O, A).
+            plays: a batch of each; groups are consecutive episodes.
+            rng: seeds estimators that draw.
+        """
+        batch, rows = turn_batch(problem, policies, plays, self.needs), len(policies)
+        if self.groupwise:
+            return self.call(batch, rng).reshape(plays.turn_mask.shape)
+        size = plays.turn_mask.shape[1]
+        return np.stack([self.call(take(batch, slice(r * size, (r + 1) * size)), rng) for r in range(rows)])
+
+    def call(self, batch: TurnBatch, rng: np.random.Generator) -> Floats:
+        """Its advantages of one batch, (B, K)."""
+        seed = {"seed": int(rng.integers(2**31))} if self.seeded else {}
+        function = self.wrap(self.function) if self.wrap else self.function
+        return function(batch, **seed, **self.method.options)
+
+
+def find(name: str) -> Estimator:
+    """An estimator by its name in turnenv, or as `module:function`.
+
+    Raises:
+        ValueError: if there is none; the message says what was tried.
+    """
+    if name in ESTIMATORS:
+        return ESTIMATORS[name]
+    module, colon, function = name.rpartition(":")
+    if not colon:
+        raise ValueError(
+            f"no estimator is named {name!r}; turnenv has {', '.join(ESTIMATORS)}; or give module:function"
+        )
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"--estimator {name}: {error}; the module must be importable from here") from error
+    if not callable(found):
+        raise ValueError(f"--estimator {name}: {function} is no function of a TurnBatch")
+    return found  # type: ignore[no-any-return]
+
+
+def code_hash(name: str) -> str:
+    """A hash of the file that defines an estimator: rows of another version of it are not reused."""
+    path = inspect.getsourcefile(inspect.unwrap(find(name)))
+    return sha256(Path(path).read_bytes()).hexdigest()[:12] if path else ""
+
+
+def turn_batch(problem: Problem, policies: Floats, plays: Plays, needs: Collection[str]) -> TurnBatch:
+    """R batches as one, their groups numbered apart, with the optional fields that are needed."""
+    rows, episodes, horizon = plays.turn_mask.shape
+    extra: dict[str, Any] = {}
+    if "state_keys" in needs:
+        extra["state_keys"] = plays.states + 1
+    if "values" in needs:
+        extra["values"] = evaluate_all(problem.model, policies, "shaped").along(plays)
+    if "true_advantages" in needs and "true_advantages" in _KNOWN:
+        extra["true_advantages"] = evaluate_all(problem.model, policies, "outcome").advantages(plays)
+    return TurnBatch(
+        turn_rewards=plays.turn_rewards.reshape(-1, horizon),
+        outcome_rewards=plays.outcome_rewards.ravel(),
+        turn_mask=plays.turn_mask.reshape(-1, horizon),
+        group_ids=np.arange(rows * episodes) // problem.cell.group_size,
+        truncated=plays.truncated.ravel(),
+        **{name: array.reshape(rows * episodes, -1) for name, array in extra.items()},
+    )
+
+
+def take(batch: TurnBatch, rows: slice | np.typing.NDArray[np.intp]) -> TurnBatch:
+    """Some trajectories of a batch."""
+    given = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    kept: dict[str, Any] = {name: array[rows] for name, array in given.items() if array is not None}
+    return TurnBatch(**kept)
+
+
+def _some_batch() -> TurnBatch:
+    """Three batches of two groups of four, of unequal lengths, with every field that the lab can fill."""
+    rng = np.random.default_rng(0)
+    mask = np.arange(5) < rng.integers(2, 6, size=(24, 1))
+    extra: dict[str, Any] = {"state_keys": rng.integers(1, 4, size=(24, 5)), "values": rng.random((24, 6))}
+    extra["true_advantages"] = rng.normal(size=(24, 5))
+    return TurnBatch(
+        turn_rewards=rng.integers(0, 3, size=(24, 5)) / 4,
+        outcome_rewards=rng.integers(0, 2, size=24).astype(float),
+        turn_mask=mask,
+        group_ids=np.arange(24) // 4,
+        truncated=np.zeros(24, dtype=bool),
+        **{name: array for name, array in extra.items() if name in _KNOWN},
+    )

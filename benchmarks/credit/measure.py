@@ -1,0 +1,125 @@
+"""Every figure of one estimator in one cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.credit import metrics
+from benchmarks.credit.contenders import Contender
+from benchmarks.credit.expectation import Measured, Sampled, enumerated, sample
+from benchmarks.credit.learning import Learning, learn
+from benchmarks.credit.metrics import Moments
+from benchmarks.credit.records import Effort, Figure, LearningRecord
+from turnenv.tabular import Floats
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What a row holds: see `LabRow`."""
+
+    exact: bool
+    figures: dict[str, Figure]
+    profiles: dict[str, list[float | None]]
+    learning: LearningRecord | None
+
+
+def measure(measured: Measured, contender: Contender, effort: Effort) -> Measurements:
+    """Measure an estimator at the cell's policy, and train with it."""
+    sampled = sample(measured, contender)
+    exact = enumerated(measured, contender)
+    moments = sampled.moments if exact is None else exact
+    return Measurements(
+        exact is not None,
+        {**_of_gradient(measured, moments), **_of_samples(measured, sampled)},
+        _profiles(measured, moments, sampled),
+        _learning(measured, contender, effort),
+    )
+
+
+def _of_gradient(measured: Measured, moments: Moments) -> dict[str, Figure]:
+    outcome, shaped = measured.outcome_gradient.sum(0), measured.shaped_gradient.sum(0)
+    statistics: dict[str, Callable[[Moments], float]] = {
+        "direction_outcome": lambda some: metrics.direction(some, outcome),
+        "direction_shaped": lambda some: metrics.direction(some, shaped),
+        "signal_to_noise": metrics.signal_to_noise,
+    }
+    return {name: _jackknifed(moments, statistic) for name, statistic in statistics.items()}
+
+
+def _jackknifed(moments: Moments, statistic: Callable[[Moments], float]) -> Figure:
+    if moments.exact:
+        return Figure(value=_finite(statistic(moments)))
+    value, error = metrics.jackknife(
+        len(moments.square), lambda block: statistic(moments if block is None else moments.without(block))
+    )
+    return Figure(value=_finite(value), error=_finite(error))
+
+
+def _of_samples(measured: Measured, sampled: Sampled) -> dict[str, Figure]:
+    """Figures of advantages: one value a block, then their mean and its standard error."""
+    found: dict[str, list[float]] = {}
+    truth, group_size = measured.outcome_gradient.sum(0), measured.problem.cell.group_size
+    for plays, advantages, gradients in zip(measured.blocks, sampled.advantages, sampled.gradients, strict=True):
+        horizon = measured.problem.model.horizon
+        true_TH = measured.true_advantages(plays).reshape(-1, horizon)
+        mask_TH, guess_TH = plays.turn_mask.reshape(-1, horizon), advantages.reshape(-1, horizon)
+        block = {
+            "batch_cosine": metrics.batch_cosine(gradients, truth),
+            "rank_pooled": metrics.rank_correlation(guess_TH, true_TH, mask_TH),
+            "rank_within": metrics.rank_within(guess_TH, true_TH, mask_TH),
+            "sign_accuracy": metrics.sign_accuracy(guess_TH, true_TH, mask_TH),
+            "leak": metrics.leak(guess_TH, true_TH, mask_TH),
+            "dead_groups": metrics.dead_groups(guess_TH, group_size),
+        }
+        for name, value in block.items():
+            found.setdefault(name, []).append(value)
+    return {name: _averaged(np.array(values)) for name, values in found.items()}
+
+
+def _averaged(values: Floats) -> Figure:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return Figure(value=None, error=None)
+    error = known.std(ddof=1) / math.sqrt(known.size) if known.size > 1 else math.nan
+    return Figure(value=float(known.mean()), error=_finite(float(error)))
+
+
+def _profiles(measured: Measured, moments: Moments, sampled: Sampled) -> dict[str, list[float | None]]:
+    true = metrics.true_profile(measured.outcome_gradient)
+    loudness_H = _per_turn([np.abs(advantages) for advantages in sampled.advantages], measured)
+    profiles = {
+        "true_outcome": metrics.relative_to_last(true, true),
+        "true_shaped": metrics.relative_to_last(metrics.true_profile(measured.shaped_gradient), true),
+        "length": metrics.relative_to_last(metrics.turn_profile(moments), true),
+        "direction_outcome": metrics.turn_directions(moments, measured.outcome_gradient),
+        "direction_shaped": metrics.turn_directions(moments, measured.shaped_gradient),
+        "loudness": loudness_H,
+    }
+    return {name: [_finite(float(value)) for value in values] for name, values in profiles.items()}
+
+
+def _per_turn(values: list[Floats], measured: Measured) -> Floats:
+    """The mean over the episodes that took each turn, (H,); NaN for a turn that nobody took."""
+    total_H = np.sum([value.sum((0, 1)) for value in values], axis=0)
+    count_H = np.sum([plays.turn_mask.sum((0, 1)) for plays in measured.blocks], axis=0)
+    return np.asarray(np.divide(total_H, count_H, out=np.full(len(total_H), np.nan), where=count_H > 0))
+
+
+def _learning(measured: Measured, contender: Contender, effort: Effort) -> LearningRecord | None:
+    if not measured.problem.cell.budget:
+        return None
+    done: Learning = learn(measured.problem, contender, effort.seeds, effort.rates)
+    return LearningRecord(
+        turns=[[_finite(value) for value in row] for row in done.turns.tolist()],
+        episodes=[[_finite(value) for value in row] for row in done.episodes.tolist()],
+        final=done.final.tolist(),
+        area=done.area.tolist(),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

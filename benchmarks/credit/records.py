@@ -1,0 +1,115 @@
+"""The records of the lab: what was asked of one estimator in one cell, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmarks.credit.cells import Cell
+from benchmarks.methods import Method
+from benchmarks.records import Provenance
+
+SCHEMA = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Effort(_Frozen):
+    """How much is sampled.
+
+    Attributes:
+        blocks: independent blocks, from which standard errors come.
+        batches: batches in a block.
+        seeds: training seeds, shared by every method.
+        rates: learning rates that every method is trained with.
+    """
+
+    blocks: int = Field(default=20, gt=1)
+    batches: int = Field(default=50, gt=1)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    rates: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+class Figure(_Frozen):
+    """A measured number.
+
+    Attributes:
+        value: None if it is not defined (a flat method ranks nothing).
+        error: its standard error; 0 if it is exact, None if not known.
+    """
+
+    value: float | None
+    error: float | None = 0.0
+
+
+class LearningRecord(_Frozen):
+    """Training with every learning rate (outer) and seed (inner).
+
+    Attributes:
+        turns: environment turns until the success probability first reached the threshold; None if it never did.
+        episodes: likewise.
+        final: exact success probability when the run ended.
+        area: mean success probability over the budget.
+    """
+
+    turns: list[list[float | None]]
+    episodes: list[list[float | None]]
+    final: list[list[float]]
+    area: list[list[float]]
+
+
+class LabRun(_Frozen):
+    """One estimator in one cell.
+
+    Attributes:
+        cell: the setting.
+        method: the estimator and its options.
+        code: hash of the file that defines it.
+        effort: how much was sampled.
+    """
+
+    cell: Cell
+    method: Method
+    code: str
+    effort: Effort
+
+    @property
+    def run_id(self) -> str:
+        """The cell, the method, and a hash of everything that decides the result."""
+        fields = self.model_dump(mode="json", exclude={"cell"}) | {"cell": self.cell.cell_id}
+        digest = blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=5).hexdigest()
+        return f"{self.cell.cell_id}-{self.method.name}-{digest}"
+
+
+class LabRow(_Frozen):
+    """A finished run.
+
+    Attributes:
+        schema_version: of this record.
+        run_id: `run.run_id`.
+        run: what was done.
+        skipped: why nothing was measured; empty if it was.
+        exact: True if the gradient's moments were enumerated, not sampled.
+        figures: metric → number, as `benchmarks.credit.measure` names them.
+        profiles: metric → one number a turn.
+        learning: what training gave; None in a cell without training.
+        flags: the faults that the checks see in it.
+        seconds: wall time of this run.
+        provenance: where and with which code.
+    """
+
+    schema_version: int = SCHEMA
+    run_id: str
+    run: LabRun
+    skipped: str = ""
+    exact: bool = False
+    figures: dict[str, Figure] = Field(default_factory=dict)
+    profiles: dict[str, list[float | None]] = Field(default_factory=dict)
+    learning: LearningRecord | None = None
+    flags: list[str] = Field(default_factory=list)
+    seconds: float = 0.0
+    provenance: Provenance

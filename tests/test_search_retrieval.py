@@ -11,6 +11,7 @@ import pytest
 
 from tests.loopback_server import Answered, LoopbackServer
 from turnenv.actions import XmlGrammar
+from turnenv.lent_connections import MAX_ANSWER_BYTES
 from turnenv.search import Passage, SearchBackend, SearchError, make_search
 from turnenv.search.retrieval import RetrievalSearch
 
@@ -73,6 +74,7 @@ def test_any_text_may_be_asked(make, server):
         (Answered(body=b"<html>down</html>"), "no passages.*the body"),
         (Answered(body=b"\xff\x00"), "no passages"),
         (Answered(body=b"[" * 100_000), "no passages"),
+        (Answered(body=b"[" * (MAX_ANSWER_BYTES + 1)), "longer than 8,388,608 bytes"),
         (Answered(body=b'{"result": []}'), "no passages.*result"),
         (Answered(body=b'{"result": [[], []]}'), "no passages.*result"),
         (Answered(body=b'{"result": [[{"document": {"contents": 3}}]]}'), "result.0.0.document.contents"),

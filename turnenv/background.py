@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures
+import functools
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
-__all__ = ["await_on_loop", "kept"]
+import tenacity
+
+__all__ = ["ask", "await_on_loop", "kept", "submit"]
 
 ResultT = TypeVar("ResultT")
 KeptT = TypeVar("KeptT")
+
+
+def ask(
+    attempt: Callable[[], Awaitable[ResultT]],
+    *,
+    passing: type[Exception],
+    max_attempts: int,
+    backoff: float,
+    deadline: float,
+) -> ResultT:
+    """Call a live backend on the process's loop, again while it fails in passing, and wait for its answer.
+
+    Args:
+        attempt: sends one request.
+        passing: failures after which it is tried again.
+        max_attempts: how often it is tried at most; the last failure is raised.
+        backoff: seconds before the first retry, doubling with each, with jitter.
+        deadline: seconds for everything; no retry is begun that would start later.
+
+    Raises:
+        TimeoutError: no answer came within `deadline` seconds.
+    """
+    retrying = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(passing),
+        wait=tenacity.wait_exponential_jitter(initial=backoff, jitter=backoff),
+        stop=tenacity.stop_any(tenacity.stop_after_attempt(max_attempts), tenacity.stop_before_delay(deadline)),
+        reraise=True,
+    )
+
+    async def attempted() -> ResultT:  # tenacity awaits what it can see to be a coroutine function, so no lambda
+        return await attempt()
+
+    return await_on_loop(retrying(attempted), deadline)
 
 
 def await_on_loop(coroutine: Coroutine[Any, Any, ResultT], deadline: float) -> ResultT:
@@ -26,10 +63,15 @@ def await_on_loop(coroutine: Coroutine[Any, Any, ResultT], deadline: float) -> R
         async with asyncio.timeout(deadline):
             return await coroutine
 
-    return asyncio.run_coroutine_threadsafe(bounded(), _PROCESS.started()).result()
+    return submit(bounded()).result()
 
 
-def kept(key: Hashable, make: Callable[[], KeptT], close: Callable[[KeptT], Awaitable[None]]) -> KeptT:
+def submit(coroutine: Coroutine[Any, Any, ResultT]) -> concurrent.futures.Future[ResultT]:
+    """Start a coroutine on the process's loop; safe to call from many threads."""
+    return asyncio.run_coroutine_threadsafe(coroutine, _PROCESS.started())
+
+
+def kept(key: Hashable, make: Callable[[], KeptT], close: Callable[[KeptT], Awaitable[None]] | None = None) -> KeptT:
     """What `make` returned for this key in this process; `close` is awaited on the loop when the process ends."""
     return _PROCESS.kept(key, make, close)
 
@@ -52,11 +94,12 @@ class _Process:
                 self._thread.start()
             return self._loop
 
-    def kept(self, key: Hashable, make: Callable[[], KeptT], close: Callable[[KeptT], Awaitable[None]]) -> KeptT:
+    def kept(self, key: Hashable, make: Callable[[], KeptT], close: Callable[[KeptT], Awaitable[None]] | None) -> KeptT:
         with self._lock:
             if key not in self._kept:
                 made = self._kept[key] = make()
-                self._closers.append(lambda: close(made))
+                if close is not None:
+                    self._closers.append(functools.partial(close, made))
             found: KeptT = self._kept[key]
             return found
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import platformdirs
 import pydantic
-import tenacity
 
-from turnenv.background import await_on_loop, kept
+from turnenv.answer_cache import AnswerCache
+from turnenv.background import ask, kept
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -145,29 +143,24 @@ class EndpointJudge:
             {"role": "user", "content": json.dumps(conversation)},
         ]
         key = json.dumps([self.base_url, self.model, self.max_tokens, messages])
-        cache = None if self.cache_dir is None else _VerdictCache(self.cache_dir)
+        cache = None if self.cache_dir is None else AnswerCache(Path(self.cache_dir) / "verdicts.sqlite3", JudgeError)
         known = cache.get(key) if cache else None
         if known is not None:
-            return known
+            return float(known)
         live = kept(self, lambda: _Live(self), _Live.aclose)
         try:
-            verdict = await_on_loop(self._ask(live, messages), self.deadline)
+            verdict = ask(
+                lambda: self._attempt(live, messages),
+                passing=_PassingError,
+                max_attempts=self.max_attempts,
+                backoff=self.backoff,
+                deadline=self.deadline,
+            )
         except TimeoutError as error:
             raise JudgeError(f"the judge {self.model!r} gave no verdict within {self.deadline} s") from error
         if cache:
             cache.put(key, verdict)
         return verdict
-
-    async def _ask(self, live: _Live, messages: list[Any]) -> float:
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_PassingError),
-            wait=tenacity.wait_exponential_jitter(initial=self.backoff, jitter=self.backoff),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.max_attempts), tenacity.stop_before_delay(self.deadline)
-            ),
-            reraise=True,
-        )
-        return await retrying(self._attempt, live, messages)
 
     async def _attempt(self, live: _Live, messages: list[Any]) -> float:
         import openai
@@ -187,7 +180,8 @@ class EndpointJudge:
             kind = _PassingError if error.status_code in (408, 409, 429) or error.status_code >= 500 else JudgeError
             raise kind(f"the judge {self.model!r} answered HTTP {error.status_code}: {str(error)[:200]}") from error
         except openai.OpenAIError as error:
-            raise _PassingError(f"the judge {self.model!r} cannot be reached ({error!r})") from error
+            cause = error.__cause__ or error
+            raise _PassingError(f"the judge {self.model!r} cannot be reached ({cause!r})") from error
         except (AttributeError, IndexError, TypeError, ValueError) as error:
             # The client builds its answer without checking, so a server of another kind shows up here.
             raise _PassingError(f"the judge {self.model!r} sent no verdict: {str(error)[:200]!r}") from error
@@ -219,31 +213,3 @@ class _Live:
 
     async def aclose(self) -> None:
         await self.client.close()
-
-
-class _VerdictCache:
-    """Verdicts by conversation in one SQLite file, shared by threads and processes; JudgeError when it fails."""
-
-    def __init__(self, directory: str | Path) -> None:
-        self._path = Path(directory).expanduser() / "verdicts.sqlite3"
-
-    def get(self, key: str) -> float | None:
-        with self._open() as db:
-            row = db.execute("SELECT score FROM verdicts WHERE key = ?", (key,)).fetchone()
-        return None if row is None else float(row[0])
-
-    def put(self, key: str, score: float) -> None:
-        with self._open() as db:
-            db.execute("INSERT OR REPLACE INTO verdicts VALUES (?, ?)", (key, score))
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction: a connection of its own survives neither a fork nor a pickle."""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.closing(sqlite3.connect(self._path, timeout=10.0)) as db, db:
-                db.execute("CREATE TABLE IF NOT EXISTS verdicts (key TEXT PRIMARY KEY, score REAL NOT NULL)")
-                yield db
-        except (sqlite3.Error, OSError) as error:
-            message = f"the verdicts' cache {self._path} fails ({error}); delete it, or set another cache_dir, or None"
-            raise JudgeError(message) from error

@@ -6,15 +6,13 @@ import asyncio
 import contextvars
 import datetime
 import email.utils
-import functools
 import math
-import ssl
-import urllib.request
 
 import httpx
 import pydantic
 import tenacity
 
+from turnenv.lent_connections import LentConnections
 from turnenv.search.base import SearchError
 
 __all__ = ["DEADLINE", "ApiError", "MediaWikiTransport", "Pace"]
@@ -142,7 +140,7 @@ class MediaWikiTransport(httpx.AsyncBaseTransport):
         self._backoff = backoff
         self._max_silence = max_silence
         self._pace = paces.setdefault(self._url.netloc.decode(), Pace())
-        self._transport = httpx.AsyncHTTPTransport(verify=_certificates(), proxy=_proxy_for(self._url))
+        self._transport = LentConnections()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request until it is answered soundly.
@@ -246,17 +244,3 @@ def _retry_after(response: httpx.Response) -> float:
     if date.tzinfo is None:
         date = date.replace(tzinfo=datetime.UTC)
     return max(0.0, (date - datetime.datetime.now(datetime.UTC)).total_seconds())
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """The trusted certificates, loaded once a process, since that takes 0.04 s."""
-    return httpx.create_ssl_context()
-
-
-def _proxy_for(url: httpx.URL) -> str | None:
-    """The proxy that the environment names for a URL: httpx forgets it when it is given a transport."""
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")

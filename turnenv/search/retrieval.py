@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
 import httpx
 import pydantic
-import tenacity
 
-from turnenv.background import await_on_loop, kept
+from turnenv.background import ask, kept
+from turnenv.lent_connections import LentConnections
 from turnenv.search.base import Passage, SearchError
 
 __all__ = ["RetrievalSearch"]
@@ -98,24 +96,21 @@ class RetrievalSearch:
         text = query[:MAX_QUERY_CHARS].encode("utf-8", "ignore").decode().strip()
         if not text:
             return ()
-        clients = kept(self, lambda: _Clients(self.timeout), _Clients.aclose)
+        client = kept(self, self._client, httpx.AsyncClient.aclose)
         try:
-            return await_on_loop(self._ask(clients, text), self.deadline)
+            return ask(
+                lambda: self._attempt(client, text),
+                passing=_PassingError,
+                max_attempts=self.max_attempts,
+                backoff=self.backoff,
+                deadline=self.deadline,
+            )
         except TimeoutError as error:
             message = f"{self.url} kept a search waiting past its deadline of {self.deadline} s; raise it, or {_LATER}"
             raise SearchError(message) from error
 
-    async def _ask(self, clients: _Clients, query: str) -> tuple[Passage, ...]:
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(_PassingError),
-            wait=tenacity.wait_exponential_jitter(initial=self.backoff, jitter=self.backoff),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_attempt(self.max_attempts), tenacity.stop_before_delay(self.deadline)
-            ),
-            reraise=True,
-        )
-        with clients.borrowed() as client:
-            return await retrying(self._attempt, client, query)
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=self.timeout, transport=LentConnections())
 
     async def _attempt(self, client: httpx.AsyncClient, query: str) -> tuple[Passage, ...]:
         body = {"queries": [query], "topk": self.k, "return_scores": True}
@@ -141,33 +136,6 @@ class RetrievalSearch:
             message = f"{self.url} sent no passages ({place}: {problem['msg']}); check url, or {_LATER}"
             raise _PassingError(message) from error
         return tuple(_passage(hit.document.contents) for hit in hits[: self.k])
-
-
-class _Clients:
-    """Clients of one connection each, lent to one search at a time, all on the process's loop.
-
-    One client of many connections looks at each of them for every request: 10 ms of work a request with 64 at once.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout, self._certificates = timeout, httpx.create_ssl_context()
-        self._free: list[httpx.AsyncClient] = []
-        self._all: list[httpx.AsyncClient] = []
-
-    @contextlib.contextmanager
-    def borrowed(self) -> Iterator[httpx.AsyncClient]:
-        if not self._free:
-            self._free.append(httpx.AsyncClient(timeout=self._timeout, verify=self._certificates))
-            self._all.append(self._free[-1])
-        client = self._free.pop()
-        try:
-            yield client
-        finally:
-            self._free.append(client)
-
-    async def aclose(self) -> None:
-        for client in self._all:
-            await client.aclose()
 
 
 def _passage(contents: str) -> Passage:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import concurrent.futures
+import itertools
 import json
-import os
 import re
 import threading
 import unicodedata
@@ -17,9 +16,10 @@ import httpx
 import platformdirs
 import wikipediaapi
 
+from turnenv.answer_cache import AnswerCache
+from turnenv.background import kept, submit
 from turnenv.search.base import Passage, SearchError
 from turnenv.search.mediawiki import DEADLINE, MediaWikiTransport, Pace
-from turnenv.search.passage_cache import PassageCache
 from turnenv.version import __version__
 
 __all__ = ["WikipediaSearch", "clean_query"]
@@ -115,7 +115,9 @@ class WikipediaSearch:
         text = clean_query(query)
         if not text:
             return ()
-        passages = _process().connection(self).search(text)
+        paces = kept("paces of MediaWiki's hosts", dict[str, Pace])
+        connection = kept(self, lambda: _Connection(self, paces), _Connection.aclose)
+        passages = connection.search(text)
         return tuple(Passage(passage.title, _cut(passage.text, self.max_chars)) for passage in passages)
 
 
@@ -131,14 +133,15 @@ def _cut(text: str, max_chars: int) -> str:
 class _Connection:
     """One process's live side of a WikipediaSearch; its coroutines run on the process's event loop."""
 
-    def __init__(self, spec: WikipediaSearch, loop: asyncio.AbstractEventLoop, paces: dict[str, Pace]) -> None:
+    def __init__(self, spec: WikipediaSearch, paces: dict[str, Pace]) -> None:
         self._spec = spec
-        self._loop = loop
         self._api_url = spec.api_url or f"https://{spec.language}.wikipedia.org/w/api.php"
-        self._cache = None if spec.cache_dir is None else PassageCache(spec.cache_dir)
+        self._cache = (
+            None if spec.cache_dir is None else AnswerCache(Path(spec.cache_dir) / "passages.sqlite3", SearchError)
+        )
         self._lock = threading.Lock()
         self._jobs: dict[str, concurrent.futures.Future[tuple[Passage, ...]]] = {}
-        self.transport = MediaWikiTransport(
+        self._transport = MediaWikiTransport(
             self._api_url,
             max_attempts=spec.max_attempts,
             min_interval=spec.min_interval,
@@ -152,7 +155,7 @@ class _Connection:
             spec.language,
             extra_api_params={"maxlag": 5},
             max_retries=0,
-            transport=self.transport,
+            transport=self._transport,
             timeout=httpx.Timeout(spec.timeout, pool=None),
         )
 
@@ -160,14 +163,18 @@ class _Connection:
         key = json.dumps([self._api_url, self._spec.k, query])
         known = self._cache.get(key) if self._cache else None
         if known is not None:
-            return known
+            return tuple(Passage(title, text) for title, text in known)
         with self._lock:
             job = self._jobs.get(key)
             if job is None:
-                job = asyncio.run_coroutine_threadsafe(self._ask(key, query), self._loop)
+                job = submit(self._ask(key, query))
                 self._jobs[key] = job
                 job.add_done_callback(lambda _: self._jobs.pop(key, None))
         return job.result()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
 
     async def _ask(self, key: str, query: str) -> tuple[Passage, ...]:
         """Find passages within the deadline and keep them."""
@@ -182,13 +189,13 @@ class _Connection:
             )
             raise SearchError(message) from error
         if self._cache:
-            await asyncio.to_thread(self._cache.put, key, passages)
+            await asyncio.to_thread(self._cache.put, key, [(passage.title, passage.text) for passage in passages])
         return passages
 
     async def _find(self, query: str) -> tuple[Passage, ...]:
         hits = await self._wiki.search(query, limit=self._spec.k + _SPARE_HITS)
         passages: list[Passage] = []
-        for page in hits.pages.values():
+        for page in itertools.islice(hits.pages.values(), self._spec.k + _SPARE_HITS):
             lead = await self._lead(page)
             if lead:
                 passages.append(Passage(page.title, lead))
@@ -206,64 +213,3 @@ class _Connection:
         except KeyError:  # how wikipedia-api meets a page for which the wiki makes no extract
             return ""
         return "" if lead.endswith((":", "\uff1a")) else lead
-
-
-class _Process:
-    """What all searches of one process share: an event loop in a thread of its own, and what lives on it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: dict[WikipediaSearch, _Connection] = {}
-        self._paces: dict[str, Pace] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def connection(self, spec: WikipediaSearch) -> _Connection:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="turnenv-wikipedia", daemon=True)
-                self._thread.start()
-            if spec not in self._connections:
-                self._connections[spec] = _Connection(spec, self._loop, self._paces)
-            return self._connections[spec]
-
-    def close(self) -> None:
-        """Close the connections and the loop; a later search starts anew."""
-        with self._lock:
-            loop, thread, connections = self._loop, self._thread, list(self._connections.values())
-            self._loop, self._thread, self._connections, self._paces = None, None, {}, {}
-        if loop is None or thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(_wind_up(connections), loop).result(timeout=5.0)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=5.0)
-        loop.close()
-
-
-async def _wind_up(connections: list[_Connection]) -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    for connection in connections:
-        await connection.transport.aclose()
-
-
-_PROCESS = _Process()
-_INHERITED: list[_Process] = []
-
-
-def _process() -> _Process:
-    return _PROCESS
-
-
-def _start_anew() -> None:
-    """Leave the parent's loop alone, whose thread did not survive the fork, but keep it: its sockets are shared."""
-    global _PROCESS
-    _INHERITED.append(_PROCESS)
-    _PROCESS = _Process()
-
-
-os.register_at_fork(after_in_child=_start_anew)
-atexit.register(lambda: _process().close())

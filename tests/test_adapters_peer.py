@@ -127,7 +127,8 @@ def test_what_the_peer_cannot_take_is_a_failure_and_no_network_a_fault():
     assert terminated
     assert reward == 0.0
     assert not info["valid_action"]
-    assert info["outcome"]["end"] == "failed"
+    assert info["outcome"] == {"reward": 0.0, "success": False, "end": "failed", "components": {"peer": 0.0}}
+    assert type(info["outcome_reward"]) is float
     assert "KeyError" in told
     env.reset(seed=0)
     *_, truncated, info = env.step("no network")

@@ -15,9 +15,6 @@ from turnenv.vector import TextVectorEnv
 
 __all__ = ["GemEnv", "make_vector"]
 
-COMPONENT = "gem"
-"""The name of GEM's reward, of a turn and of the outcome."""
-
 
 class GemEnv(PeerEnv):
     r"""An environment that `gem.make` makes, without GEM's wrappers.
@@ -47,6 +44,8 @@ class GemEnv(PeerEnv):
         ValueError: if GEM has no such id.
     """
 
+    component = "gem"
+
     def __init__(
         self,
         gem_id: str,
@@ -72,15 +71,15 @@ class GemEnv(PeerEnv):
     def play(self, peer: Any, action: str) -> Reply:
         """Step GEM's environment."""
         observation, reward, terminated, truncated, info = peer.step(action)
-        rewards = {COMPONENT: float(reward)}
+        rewards = {self.component: float(reward)}
         if not (terminated or truncated):
             return Reply.turn(_told(observation, info), rewards)
-        success = rewards[COMPONENT] >= self._success_reward
+        success = rewards[self.component] >= self._success_reward
         # GEM's tasks of one turn, which know no limit, set both flags.
         cut = truncated and getattr(peer, "max_turns", None) is not None
         end = End.SOLVED if success else End.TURN_LIMIT if cut else End.FAILED
         # A closing turn keeps the component, so that info has the same keys as ever.
-        return Reply.final(str(observation), {COMPONENT: 0.0}, outcome=rewards, success=success, end=end)
+        return Reply.final(str(observation), {self.component: 0.0}, outcome=rewards, success=success, end=end)
 
 
 def _told(observation: Any, info: dict[str, Any]) -> str:

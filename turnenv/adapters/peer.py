@@ -9,7 +9,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,7 +72,12 @@ class PeerEnv(TextEnv[Played]):
 
     An exception that the peer raises on an action is taken for the agent's doing and ends the episode without reward,
     since the peer's code is a function of the action; but an OSError (no network, no file) is a fault.
+
+    Attributes:
+        component: the name of the peer's reward in the outcome, and in the turns' if it pays those.
     """
+
+    component: ClassVar[str] = "peer"
 
     @abstractmethod
     def begin(self, task: int) -> tuple[Any, str]:
@@ -99,7 +104,7 @@ class PeerEnv(TextEnv[Played]):
                 return Reply.fault("The environment is not available.", repr(error))
             except Exception as error:  # noqa: BLE001 (any text is a legal action, and the peer may raise anything)
                 told = f"The environment could not take this message: {type(error).__name__}."
-                return Reply.final(told, success=False, end=End.FAILED, valid=False)
+                return Reply.final(told, outcome={self.component: 0.0}, success=False, end=End.FAILED, valid=False)
 
     def state_key(self, state: Played) -> object:
         """The task, and each turn's noise and action: the peer's own state is not comparable."""

@@ -14,8 +14,6 @@ from turnenv.vector import TextVectorEnv
 
 __all__ = ["ReasoningGymEnv", "make_vector"]
 
-COMPONENT = "score"
-"""The name of reasoning-gym's score in the outcome."""
 _GRAMMAR = XmlGrammar()
 _FORM = "Give your answer as <answer>answer</answer>, with nothing but the answer inside."
 
@@ -56,6 +54,8 @@ class ReasoningGymEnv(PeerEnv):
         ValueError: if there is no such dataset, or `attempts` is below 1.
     """
 
+    component = "score"
+
     def __init__(
         self,
         dataset: str,
@@ -87,13 +87,13 @@ class ReasoningGymEnv(PeerEnv):
         if not isinstance(parsed, Answer):
             if peer.attempts:
                 return Reply.turn(_FORM, valid=False)
-            return Reply.final(_FORM, outcome={COMPONENT: 0.0}, success=False, valid=False)
+            return Reply.final(_FORM, outcome={self.component: 0.0}, success=False, valid=False)
         score = float(self._dataset.score_answer(answer=parsed.text, entry=peer.entry))
         if score >= 1.0:
-            return Reply.final("Correct.", outcome={COMPONENT: score}, success=True, end=End.SOLVED)
+            return Reply.final("Correct.", outcome={self.component: score}, success=True, end=End.SOLVED)
         if peer.attempts:
             return Reply.turn("That is not right.")
-        return Reply.final("That is not right.", outcome={COMPONENT: score}, success=False)
+        return Reply.final("That is not right.", outcome={self.component: score}, success=False)
 
 
 make_vector = partial(TextVectorEnv, ReasoningGymEnv)

@@ -13,9 +13,6 @@ from turnenv.vector import TextVectorEnv
 
 __all__ = ["TextArenaEnv", "make_vector"]
 
-COMPONENT = "textarena"
-"""The name of TextArena's reward in the outcome."""
-
 
 class TextArenaEnv(PeerEnv):
     """A game that `textarena.make` makes, in its raw form: its wrappers repeat the whole history at every turn.
@@ -46,6 +43,8 @@ class TextArenaEnv(PeerEnv):
         ValueError: if TextArena has no such id, or the game is not one for one player.
     """
 
+    component = "textarena"
+
     def __init__(
         self,
         textarena_id: str,
@@ -74,8 +73,8 @@ class TextArenaEnv(PeerEnv):
         if not done:
             return Reply.turn(_told(peer), valid=valid)
         rewards, game_info = peer.close()
-        outcome = {COMPONENT: float(rewards[0])}
-        success, limit = outcome[COMPONENT] >= self._success_reward, peer.state.max_turns
+        outcome = {self.component: float(rewards[0])}
+        success, limit = outcome[self.component] >= self._success_reward, peer.state.max_turns
         cut = limit is not None and peer.state.turn >= limit
         end = End.SOLVED if success else End.TURN_LIMIT if cut else End.FAILED
         told = "\n".join(filter(None, (_told(peer), game_info[0].get("reason"))))

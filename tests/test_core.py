@@ -1,6 +1,8 @@
 """TextEnv keeps the Gymnasium contract for its authors."""
 
+import copy
 import hashlib
+import pickle
 import subprocess
 import sys
 from typing import NamedTuple
@@ -271,3 +273,15 @@ def test_unequal_states_have_unequal_keys(left, right):
 def test_equal_states_have_equal_keys_whatever_objects_they_share():
     word = "".join(["amb", "er"])
     assert hash_state((word, word)) == hash_state(("amber", "".join(["am", "ber"])))
+
+
+def test_a_generator_is_copied_and_pickled_without_being_seeded():
+    rng = TurnGenerator(7, 3)
+    first = rng.random()
+    for twin in (copy.deepcopy(rng), pickle.loads(pickle.dumps(rng))):
+        assert twin.random() != first
+        assert twin.generator is None
+
+
+def test_a_long_state_has_a_key_like_any_other():
+    assert hash_state("a" * 10_000) == hash_state("a" * 10_000) != hash_state("a" * 10_001)

@@ -6,6 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from marshal import dumps as marshalled
 from struct import Struct
@@ -21,6 +22,7 @@ from turnenv.types import End, Outcome
 State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
 _MARSHAL_VERSION = 2
+_LONGEST_KEPT = 512
 _DRAW = Struct("<qqq").pack
 _SIGNED = Struct("<q").unpack
 _UNSIGNED = Struct("<Q").unpack
@@ -44,7 +46,7 @@ class Reply(NamedTuple):
     @classmethod
     def turn(cls, text: str, rewards: Mapping[str, float] = _NOTHING, *, valid: bool = True) -> Reply:
         """The episode goes on."""
-        return cls(text, rewards, valid)
+        return tuple.__new__(cls, (text, rewards, valid, None))
 
     @classmethod
     def final(
@@ -58,8 +60,8 @@ class Reply(NamedTuple):
         valid: bool = True,
     ) -> Reply:
         """The task is over; `outcome` is its reward by name, already weighted."""
-        components = {name: float(value) for name, value in outcome.items()}
-        return cls(text, rewards, valid, Outcome(sum(components.values()), success, end, components))
+        components, total = _as_floats(outcome)
+        return tuple.__new__(cls, (text, rewards, valid, Outcome(total, success, end, components)))
 
     @classmethod
     def fault(cls, text: str, cause: str) -> Reply:
@@ -112,6 +114,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         self.action_space = UnicodeText()
         self._over, self._task = True, -1
         self._transcript: list[str] = []
+        self._rng: Any = TurnGenerator(0, 0)
 
     @abstractmethod
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[State, str]:
@@ -159,8 +162,8 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             task = self._checked_task(options["task"])
         self._task, self._turn, self._episode_seed, self._over = task, 0, episode_seed, False
         self._turn_rewards: list[float] = []
-        rng: Any = TurnGenerator(episode_seed, 0)
-        self._state, observation = self.start(rng, {**(options or {}), "task": task})
+        self._rng = TurnGenerator(episode_seed, 0)
+        self._state, observation = self.start(self._rng, {**(options or {}), "task": task})
         if self.render_mode is not None:
             self._transcript = [observation]
         return observation, {"task": task, "system_prompt": self.system_prompt}
@@ -178,14 +181,13 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
         self._turn = turn = self._turn + 1
         key = hash_state(self.state_key(self._state))
-        rng: Any = TurnGenerator(self._episode_seed, turn)
+        # One stand-in serves all turns of an episode: making one a turn takes longer than setting it back.
+        rng = self._rng
+        rng.turn, rng.draws, rng.generator = turn, 0, None
         text, rewards, valid, outcome = self.respond(self._state, action, rng)
         if outcome is None and turn >= self.max_turns:
             outcome = self._cut()
-        components, turn_reward = {}, 0.0
-        for name, value in rewards.items():
-            components[name] = component = float(value)
-            turn_reward += component
+        components, turn_reward = _as_floats(rewards)
         self._turn_rewards.append(turn_reward)
         info: dict[str, Any] = {
             "turn_reward": turn_reward,
@@ -218,8 +220,8 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return text, turn_reward + outcome.reward, not cut, cut, info
 
     def _cut(self) -> Outcome:
-        components = {name: float(value) for name, value in self.silence(self._state).items()}
-        return Outcome(float(sum(components.values())), False, End.TURN_LIMIT, components)
+        components, total = _as_floats(self.silence(self._state))
+        return Outcome(total, False, End.TURN_LIMIT, components)
 
     def _checked_task(self, task: Any) -> int:
         if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < self.num_tasks:
@@ -249,6 +251,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         self._state = copy.deepcopy(snapshot.state)
         self._task, self._turn, self._over = snapshot.task, snapshot.turn, snapshot.over
         self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed
+        self._rng = TurnGenerator(snapshot.episode_seed, snapshot.turn)
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.generator)
 
     def render(self) -> str | None:
@@ -262,27 +265,38 @@ class TurnGenerator:
     Seeding takes longer than a whole turn of most tasks; most turns draw nothing, or a number or two.
     """
 
-    __slots__ = ("_draws", "_episode_seed", "_generator", "_turn")
+    __slots__ = ("draws", "episode_seed", "generator", "turn")
 
     def __init__(self, episode_seed: int, turn: int) -> None:
-        self._episode_seed, self._turn, self._draws = episode_seed, turn, 0
-        self._generator: np.random.Generator | None = None
+        self.episode_seed, self.turn, self.draws = episode_seed, turn, 0
+        self.generator: np.random.Generator | None = None
 
     def random(self, *args: Any, **kwargs: Any) -> Any:
         """A float in [0, 1) of 53 bits; with arguments, what the generator makes of them."""
         if args or kwargs:
             return self._seeded().random(*args, **kwargs)
-        counted = _DRAW(self._episode_seed, self._turn, self._draws)
-        self._draws += 1
+        counted = _DRAW(self.episode_seed, self.turn, self.draws)
+        self.draws += 1
         return (_UNSIGNED(blake2b(counted, digest_size=8).digest())[0] >> 11) * 2.0**-53
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what copy and pickle look for
+            raise AttributeError(name)
         return getattr(self._seeded(), name)
 
     def _seeded(self) -> np.random.Generator:
-        if self._generator is None:
-            self._generator = np.random.default_rng((self._episode_seed, self._turn))
-        return self._generator
+        if self.generator is None:
+            self.generator = np.random.default_rng((self.episode_seed, self.turn))
+        return self.generator
+
+
+def _as_floats(rewards: Mapping[str, float]) -> tuple[dict[str, float], float]:
+    """The rewards by name as floats, and their sum."""
+    components, total = {}, 0.0
+    for name, value in rewards.items():
+        components[name] = reward = float(value)
+        total += reward
+    return components, total
 
 
 def hash_state(key: object) -> int:
@@ -295,5 +309,11 @@ def hash_state(key: object) -> int:
         data = marshalled(key, _MARSHAL_VERSION)  # type: ignore[arg-type]
     except ValueError:
         data = repr(key).encode("utf-8", "surrogatepass")
+    return _digest(data) if len(data) <= _LONGEST_KEPT else _digest.__wrapped__(data)
+
+
+@lru_cache(maxsize=1 << 13)
+def _digest(data: bytes) -> int:
+    """Kept, as the members of a group come through the same states."""
     digest: int = _SIGNED(blake2b(data, digest_size=8).digest())[0]
     return digest

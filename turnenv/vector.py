@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -48,8 +49,8 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._observations = [""] * num_envs
-        self._terminated = np.ones(num_envs, dtype=bool)
-        self._truncated = np.zeros(num_envs, dtype=bool)
+        # Plain lists: writing single cells of an array takes longer than making it of a list at the end.
+        self._terminated, self._truncated = [True] * num_envs, [False] * num_envs
         self._threads = ThreadPoolExecutor(num_envs) if first.blocking and num_envs > 1 else None
 
     @property
@@ -65,7 +66,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
     @property
     def over(self) -> NDArray[np.bool_]:
         """True where the episode is over, bool `(num_envs,)`."""
-        return self._terminated | self._truncated
+        return np.array(self._terminated, dtype=np.bool_) | np.array(self._truncated, dtype=np.bool_)
 
     def reset(
         self,
@@ -114,29 +115,36 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         """
         if len(actions) != self.num_envs:
             raise ValueError(f"one action an episode, {self.num_envs} of them; got {len(actions)}")
-        over = self.over
-        rows = [row for row, action in enumerate(actions) if action is not None and not over[row]]
-        rewards, turn_rewards, outcome_rewards = (np.full(self.num_envs, fill) for fill in (0.0, np.nan, np.nan))
-        turns = np.zeros(self.num_envs, dtype=np.int64)
+        terminated, truncated, observations = self._terminated, self._truncated, self._observations
+        rows = [
+            row for row, action in enumerate(actions) if action is not None and not (terminated[row] or truncated[row])
+        ]
+        rewards, turn_rewards, outcome_rewards = ([fill] * self.num_envs for fill in (0.0, math.nan, math.nan))
+        turns = [0] * self.num_envs
         infos: list[dict[str, Any] | None] = [None] * self.num_envs
         for row, result in zip(rows, self._step_rows(rows, actions), strict=True):
-            self._observations[row], rewards[row], self._terminated[row], self._truncated[row], info = result
-            infos[row] = info
+            observations[row], rewards[row], terminated[row], truncated[row], infos[row] = result
+            info = result[4]
             turn_rewards[row], outcome_rewards[row] = info["turn_reward"], info["outcome_reward"]
             turns[row] = info["turn"]
-        columns = {"turn_reward": turn_rewards, "outcome_reward": outcome_rewards, "turn": turns}
         return (
-            tuple(self._observations),
-            rewards,
-            self._terminated.copy(),
-            self._truncated.copy(),
-            {**columns, "env_infos": tuple(infos)},
+            tuple(observations),
+            np.array(rewards),
+            np.array(terminated),
+            np.array(truncated),
+            {
+                "turn_reward": np.array(turn_rewards),
+                "outcome_reward": np.array(outcome_rewards),
+                "turn": np.array(turns, dtype=np.int64),
+                "env_infos": tuple(infos),
+            },
         )
 
-    def _step_rows(self, rows: Sequence[int], actions: Sequence[Any]) -> list[_Step]:
+    def _step_rows(self, rows: Sequence[int], actions: Sequence[Any]) -> Iterator[_Step]:
         if self._threads is None:
-            return [self.envs[row].step(actions[row]) for row in rows]
-        return list(self._threads.map(lambda row: self.envs[row].step(actions[row]), rows))
+            envs = self.envs
+            return (envs[row].step(actions[row]) for row in rows)
+        return self._threads.map(lambda row: self.envs[row].step(actions[row]), rows)
 
     def _per_env(self, name: str, values: Sequence[Any] | NDArray[Any] | None, default: Any) -> Sequence[Any]:
         if values is None:

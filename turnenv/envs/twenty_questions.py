@@ -94,11 +94,11 @@ class TwentyQuestions(TextEnv[Riddle]):
 
     def state_key(self, state: Riddle) -> object:
         """The hidden entity and the entities still possible."""
-        return state.hidden, hex(state.possible)
+        return state.hidden, state.possible
 
     def observation_key(self, state: Riddle) -> object:
         """The entities still possible: all that the agent can know."""
-        return hex(state.possible)
+        return state.possible
 
 
 def question_split(topic: str | None, text: str) -> Split | None:

@@ -69,7 +69,7 @@ class WordGuess(TextEnv[Hunt]):
         self.length, self.max_turns, self.num_tasks = length, max_turns, len(words)
         self._words, self._listed = words, frozenset(words) if len(words) <= _SHORT_LIST else frozenset()
         self._guess = re.compile(rf"\b[A-Za-z]{{{length}}}\b")
-        self._per_nat = 0.5 / log(len(words))
+        self._all, self._per_nat = (1 << len(words)) - 1, 0.5 / log(len(words))
         choice = f"one of these {len(words)} words, and only they may be guessed: {', '.join(words)}"
         if not self._listed:
             choice = f"one of {len(words)} common English words; any {length} letters may be guessed"
@@ -85,7 +85,7 @@ class WordGuess(TextEnv[Hunt]):
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Hunt, str]:
         """Task i hides word i of the list."""
-        return Hunt(options["task"], (1 << self.num_tasks) - 1), f"Guess the hidden word of {self.length} letters."
+        return Hunt(options["task"], self._all), f"Guess the hidden word of {self.length} letters."
 
     def respond(self, state: Hunt, action: str, rng: np.random.Generator) -> Reply:
         """Mark the guess."""
@@ -110,11 +110,11 @@ class WordGuess(TextEnv[Hunt]):
 
     def state_key(self, state: Hunt) -> object:
         """The hidden word and the words still possible."""
-        return state.hidden, hex(state.possible)
+        return state.hidden, state.possible
 
     def observation_key(self, state: Hunt) -> object:
         """The words still possible: all that the agent can know."""
-        return hex(state.possible)
+        return state.possible
 
 
 def feedback(guess: str, hidden: str) -> str:

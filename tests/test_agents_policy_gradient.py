@@ -202,6 +202,7 @@ def test_rows_survive_and_replace(tmp_path):
 def test_intervals_and_the_best_rate():
     assert interval([1.0, 2.0, 3.0]) == (2.0, pytest.approx(2.4841, abs=1e-4))
     assert interval([2.0, 2.0]) == (2.0, 0.0)
+    assert interval([1.0, 1.0 + 1e-15])[1] == pytest.approx(0.0, abs=1e-13)
     rows = [
         Row(dataclasses.replace(SETTINGS, learning_rate=rate, seed=seed), (0, 32), (0, 96), (0.0, rate / 10))
         for rate in (1.0, 9.0)

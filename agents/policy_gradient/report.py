@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy.stats import ttest_1samp
+from scipy.stats import t as student_t
 from tabulate import tabulate
 
 from agents.policy_gradient.runs import Row
@@ -34,13 +34,12 @@ def best_rates(cells: Cells) -> dict[str, float]:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half width of the 95 % Student t-interval; the half width of a single value is NaN, of equal ones 0."""
+    """Mean and half width of the 95 % Student t-interval; the half width of a single value is NaN."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, math.nan
-    if np.ptp(values) == 0.0:
-        return mean, 0.0
-    return mean, float(ttest_1samp(values, 0.0).confidence_interval(0.95).high) - mean
+    quantile = float(student_t.ppf(0.975, len(values) - 1))
+    return mean, quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def render(rows: Sequence[Row], share: float, optimum: float) -> str:

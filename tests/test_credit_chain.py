@@ -238,3 +238,9 @@ def test_arguments_out_of_range_are_refused(kwargs):
 def test_every_signal_has_its_own_action():
     assert len(set(SIGNALS)) == len(SIGNALS) == 16
     assert rights(length=64, actions=16) == rights(length=64, actions=16)
+
+
+def test_a_sign_that_only_folds_to_a_letter_is_no_stop():
+    env = CreditChain(3, stop_reward=0.1)
+    env.reset(seed=0)
+    assert not env.step("\u017ftop")[4]["valid_action"]

@@ -175,3 +175,10 @@ def test_a_snapshot_brings_the_place_back():
 def test_arguments_out_of_range_are_refused(kwargs):
     with pytest.raises(ValueError, match=next(iter(kwargs))):
         GridQuest(**kwargs)
+
+
+@pytest.mark.parametrize("text", ["go ea\u017ft", "go we\u017ft", "go \u017fouth", "ta\u212ae \u212aey"])
+def test_signs_that_only_fold_to_letters_are_no_command(text):
+    (step,) = play(GridQuest(), [text])
+    assert not step[4]["valid_action"]
+    assert "no command" in step[0]

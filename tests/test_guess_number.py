@@ -48,6 +48,10 @@ def test_no_number_or_a_silly_one_is_survived(text):
     assert play(0, [text])[0][1] >= 0.0
 
 
+def test_digits_of_another_script_are_no_number():
+    assert not play(25, ["２６"])[0][4]["valid_action"]
+
+
 def test_bisection_always_finds_it_and_is_paid_the_same():
     episodes = collect("turnenv/GuessNumber-v0", Scripted(bisect), [0] * 50, tasks=range(50))
     assert all(episode.outcome.success for episode in episodes)

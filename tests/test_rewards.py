@@ -50,6 +50,10 @@ def test_exact_match(answer, accepted, score):
         ("Paris, France", 1.0),
         ("probably Paris", 1.0),
         ("Paris, London", 0.0),
+        ("Paris London", 0.0),
+        ("London. Paris", 0.0),
+        ("Paris (London)", 0.0),
+        ("Paris\u200bLondon", 0.0),
         ("Paris or London", 0.0),
         ("Paris, London, Rome, Berlin", 0.0),
         ("Paris London Rome", 0.0),
@@ -61,6 +65,14 @@ def test_exact_match(answer, accepted, score):
 )
 def test_presence_pays_no_lists(answer, score):
     assert answer_presence(answer, ("Paris",), "What is the capital of France?") == score
+
+
+@pytest.mark.parametrize(
+    ("answer", "score"),
+    [("Nile", 1.0), ("It is the Nile.", 1.0), ("Nile Amazon", 0.0), ("the Nile or the Amazon", 0.0)],
+)
+def test_presence_does_not_pay_for_repeating_what_the_question_offers(answer, score):
+    assert answer_presence(answer, ("Nile",), "Which is longer, the Nile or the Amazon?") == score
 
 
 def test_presence_accepts_an_answer_that_is_itself_a_list():

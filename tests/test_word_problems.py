@@ -44,6 +44,24 @@ def test_rows_of_gsm8k(tmp_path):
     assert len(load_word_problems(tmp_path / "some.jsonl", limit=2)) == 2
 
 
+def test_a_quantity_that_the_text_tells_is_not_paid_and_its_parts_stand_in_for_it(tmp_path):
+    row = {
+        "question": "Of 20 eggs 5 break, 5 more are added and 2 boxes are packed. How many in 3 packs?",
+        "answer": "<<20-5=15>>15, <<15+5=20>>20, <<20/2=10>>10, <<10*3=30>>30\n#### 30",
+    }
+    told = {"question": "Is 7 a number?", "answer": "#### 7"}
+    eggs, seven = load_word_problems(as_file(tmp_path / "eggs.jsonl", [row, told]))
+    assert eggs.quantities == (quantity("15"), quantity("10", 0), quantity("30", 1))
+    assert seven.quantities == ()
+
+
+@pytest.mark.parametrize("source", ["generated-easy", "generated", "generated-hard"])
+def test_no_generated_quantity_stands_in_its_text(source):
+    for problem in load_word_problems(source)[:2_000]:
+        told = {Fraction(number) for number in re.findall(r"[0-9]+(?:\.[0-9]+)?", problem.text)}
+        assert not told & {value for quantity in problem.quantities for value in quantity.values}
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [
@@ -102,7 +120,7 @@ def test_generated_problems_are_seeded_and_positive(source, low, high):
     assert len({problem.text for problem in problems}) > 450
     assert problems[0] != load_word_problems(source, "test")[0]
     for problem in problems:
-        assert low - 1 <= len(problem.quantities) <= high
+        assert max(1, low - 2) <= len(problem.quantities) <= high
         assert all(value > 0 for quantity in problem.quantities for value in quantity.values)
         assert all(part < index for index, quantity in enumerate(problem.quantities) for part in quantity.parts)
         assert "{" not in problem.text

@@ -52,7 +52,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class WordProblem:
-    """A problem, what must be computed on the way (at least one quantity, no value twice), and the answer."""
+    """A problem, what must be computed on the way (no value twice, none that the text tells), and the answer."""
 
     text: str
     quantities: tuple[Quantity, ...]
@@ -151,7 +151,8 @@ def write(template: Template, rng: np.random.Generator) -> WordProblem:
     others = [name for name in _data()["words"]["who"] if name != words["who"]]
     shown = {**words, "other": str(rng.choice(others)), **{name: as_written(value) for name, value in numbers.items()}}
     quantities = tuple(solve(template, numbers))
-    return WordProblem(template.text.format_map(shown), _distinct(quantities), quantities[-1].values[0])
+    text = template.text.format_map(shown)
+    return WordProblem(text, _distinct(quantities, text), quantities[-1].values[0])
 
 
 def solve(template: Template, numbers: Mapping[str, Fraction]) -> Iterator[Quantity]:
@@ -186,8 +187,8 @@ def rows_to_word_problems(rows: Iterable[Mapping[str, Any]], *, source: str) -> 
             raise ValueError(
                 f"{place}: 'answer' must end in '#### <number>', got {row['answer'][-40:]!r}; mend the row"
             )
-        quantities = _distinct(tuple(_annotated(solution))) or (Quantity((answer,), ()),)
-        yield WordProblem(row["question"].strip(), quantities, answer)
+        text, quantities = row["question"].strip(), tuple(_annotated(solution)) or (Quantity((answer,), ()),)
+        yield WordProblem(text, _distinct(quantities, text), answer)
 
 
 def _annotated(solution: str) -> Iterator[Quantity]:
@@ -206,17 +207,24 @@ def _annotated(solution: str) -> Iterator[Quantity]:
         before.append(told)
 
 
-def _distinct(quantities: Sequence[Quantity]) -> tuple[Quantity, ...]:
-    """The quantities without those whose value came before; parts are renumbered."""
+def _distinct(quantities: Sequence[Quantity], text: str) -> tuple[Quantity, ...]:
+    """The quantities without those whose value came before or stands in the text; parts are renumbered.
+
+    What the text tells must not be paid, or `12 + 0` would be: its own parts stand in for it.
+    """
+    told = {read_number(literal) for literal in _LITERAL.findall(text)}
     kept: list[Quantity] = []
-    renumbered: list[int] = []
+    renumbered: list[tuple[int, ...]] = []
     for quantity in quantities:
+        parts = tuple(dict.fromkeys(index for part in quantity.parts for index in renumbered[part]))
         same = (index for index, other in enumerate(kept) if set(other.values) & set(quantity.values))
         index = next(same, len(kept))
+        if told & set(quantity.values):
+            renumbered.append(parts)
+            continue
         if index == len(kept):
-            parts = tuple(dict.fromkeys(renumbered[part] for part in quantity.parts))
             kept.append(Quantity(quantity.values, parts))
-        renumbered.append(index)
+        renumbered.append((index,))
     return tuple(kept)
 
 

@@ -34,7 +34,7 @@ class Calculator(TextEnv[Work]):
     each quantity that it is computed from and that was not computed before: to compute the answer in one expression
     pays as much as step by step. Each quantity is paid once, so that an episode's turns never sum to more than 0.5.
     Only an expression's own value counts, not its parts' values, and a bare number computes nothing: a call tries one
-    value. The outcome is 1.0 for the exact number.
+    value. A quantity whose value stands in the problem's text is not paid. The outcome is 1.0 for the exact number.
 
     Args:
         split: "train", "validation" or "test".
@@ -96,7 +96,7 @@ class Calculator(TextEnv[Work]):
         computed = _computed(problem, state.computed, result)
         gained = sum(computed) - sum(state.computed)
         state.computed = computed
-        return Reply.turn(self._grammar.result(result), {"quantities": 0.5 * gained / len(computed)})
+        return Reply.turn(self._grammar.result(result), {"quantities": 0.5 * gained / max(1, len(computed))})
 
     def _refuse(self, reason: str) -> Reply:
         return Reply.turn(self._grammar.result(f"Error: {reason}."), {"quantities": 0.0}, valid=False)

@@ -127,7 +127,8 @@ class CreditChain(TextEnv[Walk]):
         self.max_turns = self._end + (length * (errors == "recoverable") if slack is None else slack)
         names = tuple(f"a{number}" for number in range(actions))
         self.action_texts = names if stop_reward is None else (*names, "stop")
-        self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b", re.IGNORECASE)
+        # ASCII, for Unicode folds other signs to letters: "ſtop" would match, and be no action.
+        self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b", re.IGNORECASE | re.ASCII)
         self._unread = f"Your message names no action: write one of {', '.join(self.action_texts)}. "
         error = {
             "silent": "One wrong action spoils the task, and you are not told.",

@@ -15,8 +15,10 @@ from turnenv.envs.house import COLOURS, COMPASS, TAKE, UNLOCK, Place, changed, w
 from turnenv.types import End
 from turnenv.vector import TextVectorEnv
 
+# ASCII, for Unicode folds other signs to letters: "eaſt" would match, and be no direction.
 _COMMAND = re.compile(
-    rf"\bgo ({'|'.join(COMPASS)})\b|\b(take|unlock) (?:the )?(?:({'|'.join(COLOURS)}) )?(?:key|door)\b", re.IGNORECASE
+    rf"\bgo ({'|'.join(COMPASS)})\b|\b(take|unlock) (?:the )?(?:({'|'.join(COLOURS)}) )?(?:key|door)\b",
+    re.IGNORECASE | re.ASCII,
 )
 
 

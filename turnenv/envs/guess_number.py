@@ -15,7 +15,7 @@ from turnenv.core import Reply, TextEnv
 from turnenv.types import End
 from turnenv.vector import TextVectorEnv
 
-_NUMBER = re.compile(r"(?<!\d)[-+]?\d{1,18}(?!\d)")
+_NUMBER = re.compile(r"(?<!\d)[-+]?[0-9]{1,18}(?!\d)")
 
 
 @dataclass(slots=True)

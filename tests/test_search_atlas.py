@@ -4,11 +4,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from turnenv.data.atlas import articles, questions
-from turnenv.search.atlas import AtlasSearch, _terms
+from turnenv.search.atlas import AtlasSearch, index, terms_of
 from turnenv.search.base import Passage, SearchBackend
 
 SEARCH = AtlasSearch()
@@ -76,8 +76,8 @@ def test_a_megabyte_is_a_query(query) -> None:
 
 
 def test_terms_are_capped_deduplicated_and_free_of_stop_words() -> None:
-    assert _terms("What is the Capital, capital of FRANCE?") == ("capital", "france")
-    assert len(_terms(" ".join(f"w{i}" for i in range(1_000)))) == 64
+    assert terms_of("What is the Capital, capital of FRANCE?") == ("capital", "france")
+    assert len(terms_of(" ".join(f"w{i}" for i in range(1_000)))) == 64
 
 
 def test_more_passages_extend_fewer() -> None:
@@ -92,6 +92,39 @@ def test_ties_go_to_the_earlier_article() -> None:
     order = {article.title: number for number, article in enumerate(articles())}
     found = [order[passage.title] for passage in AtlasSearch(k=3).search("Summer")]
     assert found == sorted(found)
+
+
+def ranked_by_sqlite(query, k):
+    """The ranking that SQLite computes by itself over all terms of a query at once."""
+    terms = terms_of(query)
+    if not terms:
+        return []
+    match = " OR ".join(f'"{term}"' for term in terms)
+    found = index().execute(
+        "SELECT rowid FROM articles WHERE articles MATCH ? ORDER BY bm25(articles, 8.0, 1.0), rowid LIMIT ?", (match, k)
+    )
+    return [articles()[rowid - 1].title for (rowid,) in found]
+
+
+def titles(query, k):
+    return [passage.title for passage in AtlasSearch(k).search(query)]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_ranks_as_sqlite_does_for_the_questions(k):
+    for question in questions()[::5]:
+        assert titles(question.question, k) == ranked_by_sqlite(question.question, k)
+
+
+WORDS = sorted({word for article in articles() for word in f"{article.title} {article.text}".split()})
+TERMS = st.sampled_from(WORDS) | st.sampled_from(["river", "Rivers", "countries", "zürich", "of", "x²y", "qwxyzzy"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=st.lists(TERMS, max_size=12), k=st.sampled_from([1, 2, 5, 50, 5_000]))
+def test_ranks_as_sqlite_does_for_any_words(words, k):
+    query = " ".join(words)
+    assert titles(query, k) == ranked_by_sqlite(query, k)
 
 
 def test_refuses_to_find_nothing_on_purpose() -> None:

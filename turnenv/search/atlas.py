@@ -1,4 +1,4 @@
-"""Search over the bundled atlas: BM25 by SQLite's full-text index, in memory, with no server and no download."""
+"""Search over the bundled atlas: BM25 over the terms of SQLite's full-text index, in memory, with no server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import os
 import re
 import sqlite3
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from turnenv.data.atlas import articles
 from turnenv.search.base import Passage
@@ -27,8 +30,9 @@ _STOP_WORDS = frozenset(_STOP.split())
 class AtlasSearch:
     """BM25 search (Robertson & Zaragoza 2009) over title and text of the atlas, words stemmed and accents ignored.
 
-    The index is built at a thread's first search, in each process anew. Instances may be pickled, forked and shared
-    by threads.
+    Each search is a computation: no query's answer is kept. What the index knows of one term is read from SQLite at the
+    term's first use and kept as arrays. The index is built at a thread's first new term, in each process anew.
+    Instances may be pickled, forked and shared by threads.
 
     Args:
         k: how many passages a search returns at most.
@@ -48,13 +52,13 @@ class AtlasSearch:
         Returns:
             At most `k` passages, best first, ties in the atlas's order; none if no term occurs in the atlas.
         """
-        return _ranked(_terms(query), self.k)
+        return _ranked(terms_of(query), self.k)
 
     def __repr__(self) -> str:
         return f"AtlasSearch(k={self.k})"
 
 
-def _terms(query: str) -> tuple[str, ...]:
+def terms_of(query: str) -> tuple[str, ...]:
     """The distinct terms of a query in their order, without stop words."""
     terms: dict[str, None] = {}
     for match in _TERM.finditer(query[:_LONGEST_QUERY].lower()):
@@ -65,18 +69,41 @@ def _terms(query: str) -> tuple[str, ...]:
     return tuple(terms)
 
 
-@lru_cache(maxsize=16_384)
 def _ranked(terms: tuple[str, ...], k: int) -> tuple[Passage, ...]:
-    """The k best passages for some terms."""
-    if not terms:
-        return ()
-    # Quoted, a term can be no operator; a character class of Python's that FTS5 does not know matches nothing.
-    match = " OR ".join(f'"{term}"' for term in terms)
-    found = _index().execute(
-        "SELECT rowid FROM articles WHERE articles MATCH ? ORDER BY bm25(articles, ?, 1.0), rowid LIMIT ?",
-        (match, _TITLE_WEIGHT, k),
+    """The k best passages for some terms: the articles' BM25 scores are summed term by term, in the query's order."""
+    scores = np.zeros(len(articles()))
+    for term in terms:
+        rows, weights = _impacts(term)
+        scores[rows] += weights
+    if k == 1:
+        best = [int(scores.argmax())]
+    else:
+        held = np.flatnonzero(scores)
+        best = held[np.argsort(-scores[held], kind="stable")[:k]].tolist()
+    passages = _passages()
+    return tuple(passages[row] for row in best if scores[row] > 0.0)
+
+
+@lru_cache(maxsize=16_384)
+def _impacts(term: str) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The articles that hold a term, in their order, and what the term adds to their scores, both (articles,).
+
+    SQLite's index says it once a term; it tokenises and stems the term as it did the articles, and a term that it
+    splits is a phrase. Quoted, a term can be no operator; a character class of Python's that FTS5 does not know
+    matches nothing.
+    """
+    found = index().execute(
+        "SELECT rowid - 1, -bm25(articles, ?, 1.0) FROM articles WHERE articles MATCH ? ORDER BY rowid",
+        (_TITLE_WEIGHT, f'"{term}"'),
     )
-    return tuple(Passage(article.title, article.text) for article in (articles()[rowid - 1] for (rowid,) in found))
+    hits = found.fetchall()
+    rows = np.array([row for row, _ in hits], dtype=np.intp)
+    return rows, np.array([weight for _, weight in hits], dtype=np.float64)
+
+
+@cache
+def _passages() -> tuple[Passage, ...]:
+    return tuple(Passage(article.title, article.text) for article in articles())
 
 
 class _Local(threading.local):
@@ -105,7 +132,7 @@ class _Index:
 _LOCAL = _Local()
 
 
-def _index() -> sqlite3.Connection:
+def index() -> sqlite3.Connection:
     """The index of this thread in this process, built on demand."""
     if _LOCAL.index is None or _LOCAL.pid != os.getpid():
         _LOCAL.index, _LOCAL.pid = _Index(), os.getpid()

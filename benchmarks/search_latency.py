@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
+from typing import Any
 
 from tabulate import tabulate
 
@@ -70,7 +71,7 @@ def _play(sender: Connection, url: str, episodes: int, turns: int) -> None:
     from turnenv.actions import XmlGrammar
     from turnenv.search.retrieval import RetrievalSearch
 
-    options = {"search": RetrievalSearch(url), "max_turns": turns + 1, "max_searches": turns}
+    options: dict[str, Any] = {"search": RetrievalSearch(url), "max_turns": turns + 1, "max_searches": turns}
     batch = gymnasium.make_vec("turnenv/TriviaSearch-v0", num_envs=episodes, **options)
     seconds = [time.perf_counter() - began]
     for _ in range(_BATCHES):

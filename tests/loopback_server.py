@@ -1,29 +1,47 @@
-"""An HTTP server on 127.0.0.1 that answers each POST as a test tells it to, and remembers what it was asked."""
+"""An HTTP server on 127.0.0.1 that answers as a test tells it to, well or badly, and remembers what it was asked."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What is sent: a status and a body; `hang` says nothing at all, `drip` one byte every so many seconds."""
+    """What the server does with one request.
+
+    Attributes:
+        status: HTTP status.
+        body: sent as it is; None sends the proper answer with status 200, and nothing with another.
+        headers: sent beside the usual ones.
+        delay: seconds before anything is sent.
+        hang: say nothing until the server closes.
+        drip: send the body one byte at a time, this many seconds apart.
+        drop: close the connection without a word.
+        cut: close the connection in the middle of the body.
+    """
 
     status: int = 200
-    body: bytes = b""
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
     hang: bool = False
     drip: float = 0.0
-    delay: float = 0.0
+    drop: bool = False
+    cut: bool = False
 
 
 class LoopbackServer:
-    """Answers with what `script` holds, one a request, then with what `answer` makes of the request's JSON."""
+    """Does what `script` holds, one a request, then `always`, or sends what `answer` makes of the request.
+
+    Args:
+        answer: the proper answer to what `read` made of a request: JSON, or an `Answered` with a body.
+    """
 
     def __init__(self, answer: Callable[[Any], Any]) -> None:
         self.answer = answer
@@ -38,7 +56,7 @@ class LoopbackServer:
         self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[LoopbackServer]:
+    def running(self) -> Iterator[Any]:
         thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -49,11 +67,22 @@ class LoopbackServer:
             thread.join()
             self._http.server_close()
 
+    def read(self, handler: BaseHTTPRequestHandler) -> Any:
+        """What is remembered of a request and answered: its JSON."""
+        return json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+
     def next_answer(self, request: Any) -> Answered:
         with self.lock:
             self.seen.append(request)
             scripted = self.script.pop(0) if self.script else self.always
-        return scripted or Answered(body=json.dumps(self.answer(request)).encode(), delay=self.delay)
+        if scripted is None:
+            scripted = Answered(delay=self.delay)
+        if scripted.body is not None or scripted.status != 200:
+            return scripted
+        proper = self.answer(request)
+        if not isinstance(proper, Answered):
+            proper = Answered(body=json.dumps(proper).encode(), headers={"Content-Type": "application/json"})
+        return replace(scripted, status=proper.status, body=proper.body, headers=proper.headers)
 
 
 class _Quiet(ThreadingHTTPServer):
@@ -72,25 +101,36 @@ class _Handler(BaseHTTPRequestHandler):
             self.server_state.connections += 1
 
     def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        answer = self.server_state.next_answer(json.loads(self.rfile.read(length)))
+        answer = self.server_state.next_answer(self.server_state.read(self))
         closing = self.server_state.closing
         closing.wait(answer.delay)
         if answer.hang:
             closing.wait()
+        if answer.hang or answer.drop:
             self.close_connection = True
             return
         with contextlib.suppress(ConnectionError):
-            self.send_response(answer.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            if not answer.drip:
-                self.wfile.write(answer.body)
-                return
-            for byte in answer.body:
+            self._send(answer, answer.body or b"")
+
+    do_GET = do_HEAD = do_POST  # noqa: N815
+
+    def _send(self, answer: Answered, body: bytes) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if answer.cut:
+            self.wfile.write(body[: len(body) // 2])
+            self.close_connection = True
+        elif not answer.drip:
+            self.wfile.write(body)
+        else:
+            for byte in body:
                 self.wfile.write(bytes([byte]))
-                if closing.wait(answer.drip):
+                if self.server_state.closing.wait(answer.drip):
                     return
 
     def log_message(self, *args: Any) -> None:

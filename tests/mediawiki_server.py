@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-
-@dataclass(frozen=True)
-class Failure:
-    """What the server does instead of answering one request.
-
-    Attributes:
-        status: HTTP status.
-        body: sent as it is.
-        headers: sent beside the usual ones.
-        hang: say nothing until the server closes.
-        drip: send the body one byte at a time, this many seconds apart.
-        drop: close the connection without a word.
-        delay: answer properly, but this many seconds late.
-    """
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    hang: bool = False
-    drip: float = 0.0
-    drop: bool = False
-    delay: float = 0.0
+from tests.loopback_server import Answered, LoopbackServer
 
 
 @dataclass(frozen=True)
@@ -47,7 +23,7 @@ class Seen:
     headers: dict[str, str]
 
 
-class MediaWikiServer:
+class MediaWikiServer(LoopbackServer):
     """The server and what it remembers.
 
     Args:
@@ -55,36 +31,18 @@ class MediaWikiServer:
     """
 
     def __init__(self, articles: Mapping[str, str | None]) -> None:
+        super().__init__(self._proper)
         self.articles = dict(articles)
-        self.script: list[Failure] = []
-        self.always: Failure | None = None
-        self.seen: list[Seen] = []
-        self.lock = threading.Lock()
-        self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"wiki": self}))
-        self._http.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
         self.api_url = f"{self.address}/w/api.php"
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[MediaWikiServer]:
-        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.closing.set()
-            self._http.shutdown()
-            thread.join()
-            self._http.server_close()
+    def read(self, handler: BaseHTTPRequestHandler) -> Seen:
+        parameters = dict(parse_qsl(urlsplit(handler.path).query))
+        return Seen(time.monotonic(), handler.path, parameters, dict(handler.headers))
 
-    def next_failure(self, seen: Seen) -> Failure | None:
-        with self.lock:
-            self.seen.append(seen)
-            return self.script.pop(0) if self.script else self.always
-
-    def answer(self, params: Mapping[str, str]) -> dict[str, Any]:
-        """The body of a good answer."""
+    def _proper(self, seen: Seen) -> dict[str, Any] | Answered:
+        user_agent, params = seen.headers.get("User-Agent", ""), seen.params
+        if "://" not in user_agent and "@" not in user_agent:
+            return Answered(403, b"Please set a user-agent and respect our robot policy.")
         if params.get("action") != "query" or params.get("format") != "json":
             return _error("badvalue", "Unrecognized value for parameter.")
         if params.get("list") == "search":
@@ -129,51 +87,3 @@ class MediaWikiServer:
 
 def _error(code: str, info: str) -> dict[str, Any]:
     return {"error": {"code": code, "info": info, "*": "See https://127.0.0.1/w/api.php for API usage."}}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    wiki: MediaWikiServer
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        params = dict(parse_qsl(parts.query))
-        failure = self.wiki.next_failure(Seen(time.monotonic(), self.path, params, dict(self.headers)))
-        if failure is None:
-            self._send_answer(params)
-        elif failure.delay:
-            self.wiki.closing.wait(failure.delay)
-            self._send_answer(params)
-        elif failure.hang:
-            self.wiki.closing.wait()
-            self.close_connection = True
-        elif failure.drop:
-            self.close_connection = True
-        else:
-            self._send(failure.status, failure.body, failure.headers, failure.drip)
-
-    def _send_answer(self, params: Mapping[str, str]) -> None:
-        if "://" not in self.headers.get("User-Agent", "") and "@" not in self.headers.get("User-Agent", ""):
-            self._send(403, b"Please set a user-agent and respect our robot policy.", {})
-            return
-        body = json.dumps(self.wiki.answer(params)).encode()
-        self._send(200, body, {"Content-Type": "application/json; charset=utf-8"})
-
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str], drip: float = 0.0) -> None:
-        with contextlib.suppress(ConnectionError):
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if not drip:
-                self.wfile.write(body)
-                return
-            for byte in body:
-                self.wfile.write(bytes([byte]))
-                if self.wiki.closing.wait(drip):
-                    return
-
-    def log_message(self, *args: Any) -> None:
-        pass

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.mediawiki_server import Failure, MediaWikiServer
+from tests.loopback_server import Answered
+from tests.mediawiki_server import MediaWikiServer
 from turnenv.search import Passage, SearchBackend, SearchError, make_search
 from turnenv.search.wikipedia import WikipediaSearch, clean_query
 
@@ -34,7 +35,7 @@ ARTICLES = {
     "Quicksilver": None,
     "Long": " ".join(["long", "lead"] * 400),
 }
-GARBAGE = Failure(body=b"<html>We are down for maintenance</html>")
+GARBAGE = Answered(body=b"<html>We are down for maintenance</html>")
 SEARCHED = b'{"query": {"search": [{"title": "Paris"}]}}'
 
 Make = Callable[..., WikipediaSearch]
@@ -75,7 +76,7 @@ def test_a_list_of_meanings_and_a_page_without_extract_give_way_to_the_next_hit(
 
 
 def test_a_page_deleted_between_search_and_lead_is_skipped(make: Make, wiki: MediaWikiServer) -> None:
-    wiki.script = [Failure(body=b'{"query": {"search": [{"title": "Gone"}, {"title": "Paris"}]}}')]
+    wiki.script = [Answered(body=b'{"query": {"search": [{"title": "Gone"}, {"title": "Paris"}]}}')]
     assert make().search("Paris") == (Passage("Paris", PARIS),)
 
 
@@ -102,26 +103,26 @@ def test_the_default_user_agent_carries_a_contact(make: Make, wiki: MediaWikiSer
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [
-        (Failure(status=429), "429.*min_interval"),
-        (Failure(status=429, headers={"Retry-After": "0"}), "429"),
-        (Failure(status=500), "500.*later"),
-        (Failure(status=503, headers={"Retry-After": "nonsense"}), "503"),
+        (Answered(status=429), "429.*min_interval"),
+        (Answered(status=429, headers={"Retry-After": "0"}), "429"),
+        (Answered(status=500), "500.*later"),
+        (Answered(status=503, headers={"Retry-After": "nonsense"}), "503"),
         (GARBAGE, "no MediaWiki answer"),
-        (Failure(body=b""), "no MediaWiki answer"),
-        (Failure(body=b"\xff\xfe\x00"), "no MediaWiki answer"),
-        (Failure(body=b"[]"), "no MediaWiki answer"),
-        (Failure(body=b"{}"), "without 'query'"),
-        (Failure(body=b'{"query": {"search": {"title": "x"}}}'), "query.search"),
-        (Failure(body=b'{"query": {"search": [{"title": 3}]}}'), "query.search.0.title"),
-        (Failure(body=b'{"query": {"pages": {"7": {"title": "x", "extract": ["y"]}}}}'), "query.pages.7.extract"),
-        (Failure(body=b'{"error": {"code": "maxlag", "info": "9 s lagged"}}'), "'maxlag': 9 s lagged"),
-        (Failure(body=b'{"error": {"code": "internal_api_error_DBQueryError"}}'), "internal_api_error"),
-        (Failure(body=b"not gzip", headers={"Content-Encoding": "gzip"}), "cannot be reached.*DecodingError"),
-        (Failure(drop=True), "cannot be reached.*RemoteProtocolError"),
+        (Answered(body=b""), "no MediaWiki answer"),
+        (Answered(body=b"\xff\xfe\x00"), "no MediaWiki answer"),
+        (Answered(body=b"[]"), "no MediaWiki answer"),
+        (Answered(body=b"{}"), "without 'query'"),
+        (Answered(body=b'{"query": {"search": {"title": "x"}}}'), "query.search"),
+        (Answered(body=b'{"query": {"search": [{"title": 3}]}}'), "query.search.0.title"),
+        (Answered(body=b'{"query": {"pages": {"7": {"title": "x", "extract": ["y"]}}}}'), "query.pages.7.extract"),
+        (Answered(body=b'{"error": {"code": "maxlag", "info": "9 s lagged"}}'), "'maxlag': 9 s lagged"),
+        (Answered(body=b'{"error": {"code": "internal_api_error_DBQueryError"}}'), "internal_api_error"),
+        (Answered(body=b"not gzip", headers={"Content-Encoding": "gzip"}), "cannot be reached.*DecodingError"),
+        (Answered(drop=True), "cannot be reached.*RemoteProtocolError"),
     ],
 )
 def test_a_passing_failure_is_retried_and_a_lasting_one_is_a_search_error(
-    make: Make, wiki: MediaWikiServer, failure: Failure, cause: str
+    make: Make, wiki: MediaWikiServer, failure: Answered, cause: str
 ) -> None:
     wiki.script = [failure, failure]
     assert make().search("Paris") == (Passage("Paris", PARIS),)
@@ -136,13 +137,13 @@ def test_a_passing_failure_is_retried_and_a_lasting_one_is_a_search_error(
 @pytest.mark.parametrize(
     ("failure", "cause"),
     [
-        (Failure(status=403, body=b"Please set a user-agent"), "403.*user_agent"),
-        (Failure(status=404), "404.*api_url"),
-        (Failure(status=302, headers={"Location": "http://127.0.0.1/login"}), "302"),
-        (Failure(body=b'{"error": {"code": "readapidenied", "info": "log in"}}'), "'readapidenied': log in"),
+        (Answered(status=403, body=b"Please set a user-agent"), "403.*user_agent"),
+        (Answered(status=404), "404.*api_url"),
+        (Answered(status=302, headers={"Location": "http://127.0.0.1/login"}), "302"),
+        (Answered(body=b'{"error": {"code": "readapidenied", "info": "log in"}}'), "'readapidenied': log in"),
     ],
 )
-def test_a_refusal_is_not_retried(make: Make, wiki: MediaWikiServer, failure: Failure, cause: str) -> None:
+def test_a_refusal_is_not_retried(make: Make, wiki: MediaWikiServer, failure: Answered, cause: str) -> None:
     wiki.always = failure
     with pytest.raises(SearchError, match=cause):
         make().search("Paris")
@@ -150,7 +151,7 @@ def test_a_refusal_is_not_retried(make: Make, wiki: MediaWikiServer, failure: Fa
 
 
 def test_a_failure_on_the_lead_fails_the_search_and_is_not_cached(make: Make, wiki: MediaWikiServer) -> None:
-    wiki.script = [Failure(body=SEARCHED), *[Failure(status=500)] * 4]
+    wiki.script = [Answered(body=SEARCHED), *[Answered(status=500)] * 4]
     with pytest.raises(SearchError, match="500"):
         make().search("Paris")
     assert make().search("Paris") == (Passage("Paris", PARIS),)
@@ -166,15 +167,15 @@ def test_a_dead_server_is_a_search_error(make: Make) -> None:
 @pytest.mark.parametrize(
     ("failure", "options"),
     [
-        (Failure(hang=True), {"timeout": 60.0}),
-        (Failure(hang=True), {"timeout": 0.1, "max_attempts": 1000}),
-        (Failure(body=SEARCHED, drip=0.05), {}),
-        (Failure(status=500), {"max_attempts": 1000, "backoff": 0.05}),
-        (Failure(status=429, headers={"Retry-After": "1"}), {}),
+        (Answered(hang=True), {"timeout": 60.0}),
+        (Answered(hang=True), {"timeout": 0.1, "max_attempts": 1000}),
+        (Answered(body=SEARCHED, drip=0.05), {}),
+        (Answered(status=500), {"max_attempts": 1000, "backoff": 0.05}),
+        (Answered(status=429, headers={"Retry-After": "1"}), {}),
     ],
 )
 def test_no_failure_holds_a_search_past_its_deadline(
-    make: Make, wiki: MediaWikiServer, failure: Failure, options: dict[str, float]
+    make: Make, wiki: MediaWikiServer, failure: Answered, options: dict[str, float]
 ) -> None:
     wiki.always = failure
     started = time.monotonic()
@@ -184,12 +185,12 @@ def test_no_failure_holds_a_search_past_its_deadline(
 
 
 def test_a_hang_is_survived_by_the_next_attempt(make: Make, wiki: MediaWikiServer) -> None:
-    wiki.script = [Failure(hang=True)]
+    wiki.script = [Answered(hang=True)]
     assert make(timeout=0.2).search("Paris") == (Passage("Paris", PARIS),)
 
 
 def test_a_slow_answer_is_an_answer(make: Make, wiki: MediaWikiServer) -> None:
-    wiki.script = [Failure(delay=0.3)]
+    wiki.script = [Answered(delay=0.3)]
     assert make().search("Paris") == (Passage("Paris", PARIS),)
     assert len(wiki.seen) == 2
 
@@ -201,14 +202,14 @@ def _in(seconds: float) -> str:
 @pytest.mark.parametrize(("status", "as_date"), [(429, False), (503, False), (429, True)])
 def test_retry_after_is_obeyed(make: Make, wiki: MediaWikiServer, status: int, as_date: bool) -> None:
     value = _in(2.0) if as_date else "1"
-    wiki.script = [Failure(status=status, headers={"Retry-After": value})]
+    wiki.script = [Answered(status=status, headers={"Retry-After": value})]
     assert make().search("Paris") == (Passage("Paris", PARIS),)
     assert wiki.seen[1].time - wiki.seen[0].time >= (0.9 if as_date else 1.0)
 
 
 def test_retry_after_holds_back_every_search_and_ends_with_the_bound(make: Make, wiki: MediaWikiServer) -> None:
     search = make(deadline=0.5)
-    wiki.script = [Failure(status=429, headers={"Retry-After": "86400"})]
+    wiki.script = [Answered(status=429, headers={"Retry-After": "86400"})]
     with pytest.raises(SearchError, match="429 and asked for 86400 s of silence"):
         search.search("Paris")
     with pytest.raises(SearchError, match="silence"):
@@ -220,7 +221,7 @@ def test_retry_after_holds_back_every_search_and_ends_with_the_bound(make: Make,
 
 def test_the_cache_answers_without_a_request(make: Make, wiki: MediaWikiServer) -> None:
     found, nothing = make().search("Paris"), make().search("zyxwv")
-    wiki.always = Failure(status=500)
+    wiki.always = Answered(status=500)
     asked = len(wiki.seen)
     other = make(timeout=3.0)
     assert other.search("Paris") == found == other.search("  Paris? ")
@@ -276,7 +277,7 @@ def test_threads_share_one_pace(make: Make, wiki: MediaWikiServer) -> None:
 
 
 def test_equal_queries_under_way_are_asked_once(make: Make, wiki: MediaWikiServer) -> None:
-    wiki.script = [Failure(delay=0.3)]
+    wiki.script = [Answered(delay=0.3)]
     barrier = threading.Barrier(8)
 
     def search(_: int) -> tuple[Passage, ...]:
@@ -383,7 +384,7 @@ bodies = st.one_of(
 def test_any_json_is_an_answer_or_a_search_error(
     make: Make, wiki: MediaWikiServer, first: object, second: object
 ) -> None:
-    wiki.script = [Failure(body=json.dumps(body).encode()) for body in (first, second)]
+    wiki.script = [Answered(body=json.dumps(body).encode()) for body in (first, second)]
     search = make(max_attempts=1, cache_dir=None)
     try:
         found = search.search("Paris")

@@ -182,7 +182,7 @@ class EndpointJudge:
         except openai.OpenAIError as error:
             cause = error.__cause__ or error
             raise _PassingError(f"the judge {self.model!r} cannot be reached ({cause!r})") from error
-        except (AttributeError, IndexError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             # The client builds its answer without checking, so a server of another kind shows up here.
             raise _PassingError(f"the judge {self.model!r} sent no verdict: {str(error)[:200]!r}") from error
 

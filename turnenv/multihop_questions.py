@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turnenv.question_files import existing_file, read_rows
+from turnenv.question_files import existing_file, hub_rows, read_rows
 from turnenv.questions import rows_to_questions
 
 __all__ = ["SOURCES", "HopQuestion", "load_multihop_questions", "rows_to_hop_questions"]
@@ -118,20 +118,10 @@ def _atlas(split: str) -> tuple[HopQuestion, ...]:
 
 @functools.lru_cache(maxsize=8)
 def _hotpot_qa(split: str, limit: int | None) -> tuple[HopQuestion, ...]:
-    import datasets
-
     path, config = _HOTPOT_QA
     if split.partition("[")[0] not in ("train", "validation"):
         raise ValueError(f"HotpotQA has no split {split!r} with answers; use 'train' or 'validation'")
-    try:
-        data = datasets.load_dataset(path, config, split=split)
-    except OSError as error:
-        message = (
-            f"HotpotQA ({path}, {config}) cannot be loaded: {error}. Connect to the Hugging Face hub once, so that "
-            "it is cached (HF_HUB_OFFLINE=1 then uses the cache), or take questions='atlas' or a file of your own"
-        )
-        raise ConnectionError(message) from error
-    rows = data.select_columns(list(_COLUMNS))
+    rows = hub_rows("HotpotQA", path, config, split, _COLUMNS)
     return tuple(itertools.islice(rows_to_hop_questions(rows, source=f"{path}, split {split!r}"), limit))
 
 

@@ -1,14 +1,15 @@
-"""The rows of a file of questions, whatever its format."""
+"""The rows of a set of questions: of a file, whatever its format, or of the Hugging Face hub."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["existing_file", "read_rows"]
+__all__ = ["existing_file", "hub_rows", "read_rows"]
 
 _FILE_KINDS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
 
@@ -62,4 +63,36 @@ def read_rows(path: Path, limit: int | None, text_fields: Sequence[str]) -> list
         raise ValueError(f"{path} cannot be read as {kind} ({cause}); mend the file or its suffix") from error
     if rows and any(column.startswith("__index_level") for column in rows[0]):
         raise ValueError(f"{path} has rows with more fields than its header; put quotes around a text with a comma")
+    return rows
+
+
+def hub_rows(name: str, path: str, config: str, split: str, columns: Sequence[str]) -> Iterable[dict[str, Any]]:
+    """The rows of a dataset of the Hugging Face hub, downloaded once by `datasets`.
+
+    Args:
+        name: what people call the dataset, for the message.
+        path: its repository.
+        config: its configuration.
+        split: its split.
+        columns: the columns to keep.
+
+    Raises:
+        ValueError: there is no such split.
+        ConnectionError: the dataset can neither be downloaded nor found in the local cache; or the hub sent nonsense.
+    """
+    import datasets
+
+    try:
+        data = datasets.load_dataset(path, config, split=split)
+    except Exception as error:
+        # A hub that hangs up or answers nonsense makes `datasets` raise errors of any kind.
+        if isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError):
+            raise
+        message = (
+            f"{name} ({path}, {config}) cannot be loaded: {type(error).__name__}: {error}. Connect to the Hugging "
+            "Face hub once, so that it is cached (HF_HUB_OFFLINE=1 then uses the cache), or take questions='atlas' or "
+            "a file of your own"
+        )
+        raise ConnectionError(message) from error
+    rows: Iterable[dict[str, Any]] = data.select_columns(list(columns))
     return rows

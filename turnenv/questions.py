@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turnenv.question_files import existing_file, read_rows
+from turnenv.question_files import existing_file, hub_rows, read_rows
 
 __all__ = ["SOURCES", "TriviaQuestion", "load_questions", "rows_to_questions"]
 
@@ -160,20 +160,10 @@ def _atlas(split: str) -> tuple[TriviaQuestion, ...]:
 
 @functools.lru_cache(maxsize=8)
 def _trivia_qa(split: str, limit: int | None) -> tuple[TriviaQuestion, ...]:
-    import datasets
-
     path, config = _TRIVIA_QA
     if split.partition("[")[0] not in ("train", "validation"):
         raise ValueError(f"TriviaQA has no answers for the split {split!r}; use 'train' or 'validation'")
-    try:
-        data = datasets.load_dataset(path, config, split=split)
-    except OSError as error:
-        message = (
-            f"TriviaQA ({path}, {config}) cannot be loaded: {error}. Connect to the Hugging Face hub once, so that "
-            "it is cached (HF_HUB_OFFLINE=1 then uses the cache), or take questions='atlas' or a file of your own"
-        )
-        raise ConnectionError(message) from error
-    rows = data.select_columns(["question", "answer"])
+    rows = hub_rows("TriviaQA", path, config, split, ["question", "answer"])
     questions = rows_to_questions(rows, source=f"{path}, split {split!r}")
     return tuple(itertools.islice(_first_of_each(questions), limit))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Passage", "SearchBackend", "SearchError"]
+__all__ = ["Passage", "SearchBackend", "SearchError", "few"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,19 @@ class SearchBackend(Protocol):
             SearchError: the infrastructure failed.
         """
         ...
+
+
+_MANY = 1_000
+
+
+def few(entries: Any) -> Any:
+    """Return what a server sent, unless it is a list or a mapping of more than 1,000 entries.
+
+    pydantic calls it before it looks at the entries: half a million wrong ones, each told of, take seconds.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    if isinstance(entries, (list, dict)) and len(entries) > _MANY:
+        raise ValueError(f"{len(entries):,} entries are more than {_MANY:,}")
+    return entries

@@ -7,13 +7,14 @@ import contextvars
 import datetime
 import email.utils
 import math
+from typing import Annotated
 
 import httpx
 import pydantic
 import tenacity
 
 from turnenv.lent_connections import LentConnections
-from turnenv.search.base import SearchError
+from turnenv.search.base import SearchError, few
 
 __all__ = ["DEADLINE", "ApiError", "MediaWikiTransport", "Pace"]
 
@@ -65,9 +66,9 @@ class _Page(pydantic.BaseModel):
 
 
 class _Query(pydantic.BaseModel):
-    search: list[_Hit] | None = None
+    search: Annotated[list[_Hit] | None, pydantic.BeforeValidator(few)] = None
     searchinfo: _Info = _Info()
-    pages: dict[str, _Page] | None = None
+    pages: Annotated[dict[str, _Page] | None, pydantic.BeforeValidator(few)] = None
 
     @pydantic.model_validator(mode="after")
     def _has_an_answer(self) -> _Query:

@@ -10,7 +10,7 @@ import pydantic
 
 from turnenv.background import ask, kept
 from turnenv.lent_connections import LentConnections
-from turnenv.search.base import Passage, SearchError
+from turnenv.search.base import Passage, SearchError, few
 
 __all__ = ["RetrievalSearch"]
 
@@ -31,7 +31,11 @@ class _Hit(pydantic.BaseModel):
 class _Answer(pydantic.BaseModel):
     """One list of hits, for the one query that was sent."""
 
-    result: Annotated[list[list[_Hit]], pydantic.Field(min_length=1, max_length=1)]
+    result: Annotated[
+        list[Annotated[list[_Hit], pydantic.BeforeValidator(few)]],
+        pydantic.Field(min_length=1, max_length=1),
+        pydantic.BeforeValidator(few),
+    ]
 
 
 class _PassingError(SearchError):

@@ -7,12 +7,10 @@ import time
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
 
 import turnenv
 from turnenv import ContractError, Reply, TextEnv, check_env
 from turnenv.__main__ import main, one_an_episode
-from turnenv.vector import turn_infos
 
 
 class Walk(TextEnv[list[int]]):
@@ -215,73 +213,3 @@ def test_the_suite_is_quick():
     start = time.process_time()
     check_env("turnenv/GuessNumber-hard-v0")
     assert time.process_time() - start < 3.0
-
-
-CONSERVED = (
-    "turnenv/GuessNumber-v0",
-    "turnenv/GridQuest-v0",
-    "turnenv/WordGuess-v0",
-    "turnenv/CreditChain-hackable-v0",
-)
-MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-WORDS = ("25", "13", "go north", "go east", "take", "crane", "a0", "a1", "nonsense", "")
-
-
-def conserve(batch, mode, episodes, seed=0):
-    """Play at random and require of each finished episode: its turn rewards and outcome are what `step` paid."""
-    rng, rows = np.random.default_rng(seed), batch.num_envs
-    batch.reset(seed=seed)
-    paid, seen, finished, over = np.zeros(rows), [[] for _ in range(rows)], 0, np.zeros(rows, dtype=bool)
-    while finished < episodes:
-        if mode is AutoresetMode.DISABLED and over.any():
-            batch.reset(options={"reset_mask": over.copy()})
-        _, rewards, terminated, truncated, infos = batch.step(tuple(rng.choice(WORDS, rows).tolist()))
-        idle, over = over & (mode is AutoresetMode.NEXT_STEP), terminated | truncated
-        for row, info in enumerate(turn_infos(infos, rows)):
-            assert (info is None) == idle[row]
-            if info is None:
-                assert rewards[row] == 0.0
-                continue
-            paid[row] += rewards[row]
-            seen[row].append(info["turn_reward"])
-            assert info["turn_rewards"] == seen[row]
-            if over[row]:
-                assert paid[row] == pytest.approx(sum(seen[row]) + info["outcome"]["reward"])
-                paid[row], seen[row], finished = 0.0, [], finished + 1
-    batch.close()
-
-
-def gymnasium_batch(env_id, kind, mode, rows=4):
-    kwargs = {"autoreset_mode": mode} if kind == "sync" else {"autoreset_mode": mode, "shared_memory": False}
-    return gymnasium.make_vec(env_id, num_envs=rows, vectorization_mode=kind, vector_kwargs=kwargs)
-
-
-@pytest.mark.parametrize("env_id", CONSERVED)
-@pytest.mark.parametrize("mode", MODES)
-def test_no_turn_reward_is_lost_in_gymnasiums_batch(env_id, mode):
-    conserve(gymnasium_batch(env_id, "sync", mode), mode, episodes=20)
-
-
-@pytest.mark.parametrize("env_id", CONSERVED)
-def test_no_turn_reward_is_lost_in_ours(env_id):
-    conserve(gymnasium.make_vec(env_id, num_envs=4), AutoresetMode.DISABLED, episodes=20)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_ten_thousand_episodes_lose_no_turn_reward(kind, mode):
-    conserve(gymnasium_batch("turnenv/GuessNumber-v0", kind, mode, rows=8), mode, episodes=10_000)
-
-
-@pytest.mark.slow
-def test_ten_thousand_episodes_in_ours_lose_no_turn_reward():
-    conserve(gymnasium.make_vec("turnenv/GuessNumber-v0", num_envs=64), AutoresetMode.DISABLED, episodes=10_000)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("env_id", turnenv.envs.IDS)
-@pytest.mark.parametrize("mode", [*MODES, None])
-def test_no_turn_reward_is_lost_in_any_id(env_id, mode):
-    batch = gymnasium.make_vec(env_id, num_envs=16) if mode is None else gymnasium_batch(env_id, "sync", mode, 16)
-    conserve(batch, mode or AutoresetMode.DISABLED, episodes=100)

@@ -9,8 +9,9 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 
-# anyio loads its half for asyncio at the first connection, in 0.1 s; here a search is not kept waiting for it.
+# Loaded at the first connection otherwise, anyio's half for asyncio in 0.1 s, while a batch of searches waits.
 import anyio._backends._asyncio  # noqa: F401
+import httpcore  # noqa: F401
 import httpx
 
 __all__ = ["MAX_ANSWER_BYTES", "LentConnections", "OversizedAnswerError"]

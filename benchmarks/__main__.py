@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, report, search_latency, search_throughput, throughput, transcripts
+from benchmarks import compare, pages, report, search_latency, search_throughput, throughput, transcripts
 
-COMMANDS = (compare, report, transcripts, throughput, search_throughput, search_latency)
+COMMANDS = (compare, report, transcripts, throughput, search_throughput, search_latency, pages)
 """Modules with `add_parser(commands)`, each of which sets `run`: parsed arguments → exit code (or None for 0)."""
 
 

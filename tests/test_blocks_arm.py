@@ -1,16 +1,11 @@
 """BlocksArm: the rules of the arm, drops, rewards that telescope, and a model that agrees with the table."""
 
-import itertools
-
 import gymnasium
-import numpy as np
 import pytest
 from exact_play import check_lock_step, check_monte_carlo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.scripted import EXPERTS, RANDOMS
-from turnenv import Scripted, collect
 from turnenv.envs import IDS
 from turnenv.envs.blocks_arm import COLLISION, BlocksArm
 from turnenv.envs.blocks_world import world_of
@@ -156,16 +151,6 @@ def test_real_episodes_agree_with_the_exact_values(episodes, drop):
     policy = softmax(30.0 * (model.probabilities * model.turn_rewards).sum(-1))
     assert 0.05 < expected_return(model, policy) < 0.95
     check_monte_carlo(env, model, policy, episodes, tasks)
-
-
-@pytest.mark.parametrize("env_id", TABLES)
-@pytest.mark.parametrize("episodes", [100, pytest.param(500, marks=pytest.mark.slow)])
-def test_the_expert_solves_it_and_chance_does_not(env_id, episodes):
-    count = itertools.count()
-    expert = collect(env_id, Scripted(EXPERTS[env_id]), range(episodes))
-    chance = collect(env_id, Scripted(lambda: RANDOMS[env_id](next(count))), range(episodes))
-    assert np.mean([episode.outcome.success for episode in expert]) >= 0.95
-    assert np.mean([episode.outcome.success for episode in chance]) <= 0.2
 
 
 def test_a_snapshot_brings_the_table_back():

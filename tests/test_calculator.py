@@ -1,16 +1,13 @@
 """Calculator: what a call pays, what an answer is, and nothing to farm."""
 
 import json
-from itertools import count
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import turnenv
 from agents.scripted import calculator as players
-from turnenv import Scripted, collect
 from turnenv.actions import HermesGrammar, PlainGrammar, XmlGrammar
 from turnenv.envs.calculator import Calculator
 from turnenv.word_problems import load_word_problems
@@ -144,18 +141,6 @@ def test_the_contract_with_a_player_that_gets_somewhere(env_id):
     turnenv.check_env(
         env_id, lambda text, turn: XML.answer(text[-5:]) if turn > 2 else compute(f"{turn + 5} * {len(text)}")
     )
-
-
-@pytest.mark.parametrize("env_id", IDS)
-@pytest.mark.parametrize("episodes", [100, pytest.param(500, marks=pytest.mark.slow)])
-def test_expert_and_random(env_id, episodes):
-    expert = collect(env_id, Scripted(players.make_expert), range(episodes))
-    assert np.mean([episode.outcome.success for episode in expert]) >= 0.95
-    assert {round(episode.total_reward, 9) for episode in expert} == {1.5}
-    seeds = count()
-    chance = collect(env_id, Scripted(lambda: players.make_random(next(seeds))), range(episodes))
-    assert np.mean([episode.outcome.success for episode in chance]) <= 0.2
-    assert all(episode.total_reward <= 0.5 + 1e-9 for episode in chance if not episode.outcome.success)
 
 
 def test_an_impossible_calculator_is_refused():

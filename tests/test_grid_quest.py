@@ -1,16 +1,11 @@
 """GridQuest: houses that can be solved, rewards that telescope, and a model that agrees with the walk."""
 
-import itertools
-
 import gymnasium
-import numpy as np
 import pytest
 from exact_play import check_lock_step, check_monte_carlo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.scripted import EXPERTS, RANDOMS
-from turnenv import Scripted, collect
 from turnenv.envs import IDS
 from turnenv.envs.grid_quest import GridQuest
 from turnenv.envs.house import House, World
@@ -149,16 +144,6 @@ def test_real_episodes_agree_with_the_exact_values(episodes):
     policy = softmax(30.0 * model.turn_rewards[:, :, 0])
     assert 0.05 < expected_return(model, policy) < 0.95
     check_monte_carlo(env, model, policy, episodes, tasks)
-
-
-@pytest.mark.parametrize("env_id", QUESTS)
-@pytest.mark.parametrize("episodes", [100, pytest.param(500, marks=pytest.mark.slow)])
-def test_the_expert_solves_it_and_chance_does_not(env_id, episodes):
-    count = itertools.count()
-    expert = collect(env_id, Scripted(EXPERTS[env_id]), range(episodes))
-    chance = collect(env_id, Scripted(lambda: RANDOMS[env_id](next(count))), range(episodes))
-    assert np.mean([episode.outcome.success for episode in expert]) >= 0.95
-    assert np.mean([episode.outcome.success for episode in chance]) <= 0.2
 
 
 def test_a_snapshot_brings_the_place_back():

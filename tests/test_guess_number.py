@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.scripted.guess_number import make_expert
 from turnenv import Scripted, collect
 from turnenv.envs.guess_number import GuessNumber
 
@@ -15,22 +16,6 @@ def play(task, guesses, **kwargs):
     env = GuessNumber(**kwargs)
     env.reset(seed=0, options={"task": task})
     return [env.step(guess) for guess in guesses]
-
-
-def bisect():
-    """An agent that halves the range."""
-    low, high, last = 1, 50, 0
-
-    def act(seen):
-        nonlocal low, high, last
-        if "higher" in seen:
-            low = last + 1
-        elif "lower" in seen:
-            high = last - 1
-        last = (low + high) // 2
-        return f"The range is {low} to {high}, so I say {last}"
-
-    return act
 
 
 def test_golden_episode():
@@ -53,7 +38,7 @@ def test_digits_of_another_script_are_no_number():
 
 
 def test_bisection_always_finds_it_and_is_paid_the_same():
-    episodes = collect("turnenv/GuessNumber-v0", Scripted(bisect), [0] * 50, tasks=range(50))
+    episodes = collect("turnenv/GuessNumber-v0", Scripted(make_expert), [0] * 50, tasks=range(50))
     assert all(episode.outcome.success for episode in episodes)
     assert {round(episode.total_reward, 9) for episode in episodes} == {1.5}
 

@@ -1,16 +1,13 @@
 """TwentyQuestions: what the questions mean, what they pay, and nothing to farm."""
 
-from itertools import count
 from math import log
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import turnenv
 from agents.scripted import twenty_questions as players
-from turnenv import Scripted, collect
 from turnenv.data.atlas import facts
 from turnenv.data.attributes import NOUNS, attributes, plain, spoken
 from turnenv.envs.twenty_questions import TwentyQuestions, question_split
@@ -146,15 +143,3 @@ def test_turns_telescope_to_the_information_won(data):
 def test_the_contract_with_a_player_that_gets_somewhere(env_id):
     asked = ["Is it a river?", "Is its year before 1900?", "Is its continent Europe?", "It is France."]
     turnenv.check_env(env_id, lambda observation, turn: asked[min(turn // 2, 3)])
-
-
-@pytest.mark.parametrize("env_id", IDS)
-@pytest.mark.parametrize("episodes", [100, pytest.param(500, marks=pytest.mark.slow)])
-def test_expert_and_random(env_id, episodes):
-    expert = collect(env_id, Scripted(players.make_expert), range(episodes))
-    assert np.mean([episode.outcome.success for episode in expert]) >= 0.95
-    seeds = count()
-    chance = collect(env_id, Scripted(lambda: players.make_random(next(seeds))), range(episodes))
-    assert np.mean([episode.outcome.success for episode in chance]) <= 0.2
-    assert min(episode.total_reward for episode in expert if episode.outcome.success) == pytest.approx(1.5)
-    assert all(episode.total_reward <= 0.5 + 1e-9 for episode in chance if not episode.outcome.success)

@@ -1,7 +1,6 @@
 """WordGuess: marks, information, and nothing to farm; the easy one exactly."""
 
 from collections import Counter
-from itertools import count
 from math import log
 
 import gymnasium
@@ -11,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import turnenv
-from agents.scripted import word_guess as players
-from turnenv import Scripted, collect
 from turnenv.beliefs import Beliefs
 from turnenv.envs.word_guess import WordGuess, feedback, word_list
 from turnenv.exact import expected_return, optimal
@@ -104,18 +101,6 @@ def test_turns_telescope_to_the_information_won(words, task):
 def test_the_contract_with_a_player_that_gets_somewhere(env_id):
     words = word_list(gymnasium.make(env_id).unwrapped.length)
     turnenv.check_env(env_id, lambda observation, turn: words[(7 * turn + len(observation)) % len(words)])
-
-
-@pytest.mark.parametrize("env_id", IDS)
-@pytest.mark.parametrize("episodes", [100, pytest.param(500, marks=pytest.mark.slow)])
-def test_expert_and_random(env_id, episodes):
-    expert = collect(env_id, Scripted(players.make_expert), range(episodes))
-    assert np.mean([episode.outcome.success for episode in expert]) >= 0.95
-    seeds = count()
-    chance = collect(env_id, Scripted(lambda: players.make_random(next(seeds))), range(episodes))
-    assert np.mean([episode.outcome.success for episode in chance]) <= 0.2
-    assert min(episode.total_reward for episode in expert if episode.outcome.success) == pytest.approx(1.5)
-    assert all(episode.total_reward <= 0.5 + 1e-9 for episode in chance if not episode.outcome.success)
 
 
 def test_a_few_words_exactly():

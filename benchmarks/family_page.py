@@ -24,6 +24,7 @@ from turnenv.exact import tabular_model
 
 Scores = Mapping[tuple[str, AgentName], Score]
 
+_LAST_HEADERS = ("turns at most", "expert succeeds", "random succeeds", "exact values")
 _WIDTH = 110
 _MOST_STATES = 20_000
 _MOST_ACTIONS = 50
@@ -61,12 +62,13 @@ def render_family(family: Family, scores: Scores) -> str:
     prose, described = read_docstring(type(env))
     sections = [
         f"# {family.name}",
-        family.summary,
+        f"{family.summary} ([All environments](README.md))",
         _ids(family, scores),
         *_first_steps(family),
         "## The task",
         prose,
         "## What the agent is told",
+        "The system prompt; long lines are wrapped here.",
         *_prompts(family),
         "## Tools",
         *(_tools(env.tools) or ["None: the agent writes its command as plain text."]),
@@ -74,7 +76,7 @@ def render_family(family: Family, scores: Scores) -> str:
         *_rewards([scores[env_id, agent] for env_id in family.ids for agent in ("expert", "random")]),
         "## An episode",
         f"The expert in `{family.ids[0]}`, `reset(seed=0)`; long lines are wrapped.",
-        _block(readable(play(family.ids[0], "expert", [0])[0])),
+        _block(readable(play(family.ids[0], "expert", [0])[0]), indent=8),
         "## Scores",
         *_scores(family, scores),
         "## Parameters",
@@ -90,9 +92,10 @@ def render_index(families: Iterable[Family], scores: Scores) -> str:
     """The page that lists every id."""
     rows = []
     for family in families:
-        for number, (env_id, env) in enumerate(zip(family.ids, family.envs, strict=True)):
+        for number, (env_id, env, states) in enumerate(zip(family.ids, family.envs, family.states, strict=True)):
             name = f"[`{env_id}`]({family.name}.md)"
-            rows.append([name, "" if number else family.summary, env.max_turns, *_rates(env_id, scores)])
+            told = "" if number else family.summary
+            rows.append([name, told, env.max_turns, *_rates(env_id, scores), "yes" if states else "no"])
     return (
         "\n\n".join(
             [
@@ -100,8 +103,8 @@ def render_index(families: Iterable[Family], scores: Scores) -> str:
                 "Every id that `gym.make` knows after `import turnenv`. A family's page has its prompt, tools, "
                 "rewards, parameters, an example episode and scores. Who succeeds how often: the expert of "
                 "`agents.scripted`, who plays by the public rules, and its random agent, who knows only how actions "
-                "are written.",
-                _table(rows, ["id", "the task", "turns at most", "expert succeeds", "random succeeds"]),
+                "are written. Exact values: whether `turnenv.exact` solves it.",
+                _table(rows, ["id", "the task", *_LAST_HEADERS]),
                 "`python -m benchmarks pages` writes these pages from the code; `scores.jsonl` holds the rows.",
             ]
         )
@@ -114,14 +117,14 @@ def _ids(family: Family, scores: Scores) -> str:
         [
             f"`{env_id}`",
             _arguments(TABLE[env_id][1]) or "the defaults",
-            env.max_turns,
             "any number" if env.num_tasks == TextEnv.num_tasks else f"{env.num_tasks:,}",
+            env.max_turns,
             *_rates(env_id, scores),
+            "yes" if states else "no",
         ]
-        for env_id, env in zip(family.ids, family.envs, strict=True)
+        for env_id, env, states in zip(family.ids, family.envs, family.states, strict=True)
     ]
-    headers = ["id", "parameters", "turns at most", "tasks", "expert succeeds", "random succeeds"]
-    return _table(rows, headers)
+    return _table(rows, ["id", "parameters", "tasks", *_LAST_HEADERS])
 
 
 def _rates(env_id: str, scores: Scores) -> list[str]:
@@ -182,8 +185,6 @@ def _tools(tools: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return " or ".join(map(repr, schema["enum"]))
     kinds = [_kind(part) for part in schema.get("anyOf", ())]
     return " or ".join(kinds) if kinds else str(schema.get("type", "any"))
 
@@ -274,9 +275,8 @@ def _table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
     return tabulate(cells, headers, tablefmt="pipe", disable_numparse=True)
 
 
-def _block(text: str) -> str:
+def _block(text: str, indent: int = 2) -> str:
     lines = []
     for line in text.splitlines():
-        indent = " " * (len(line) - len(line.lstrip()))
-        lines += textwrap.wrap(line, _WIDTH, subsequent_indent=indent or "  ", break_long_words=False) or [""]
+        lines += textwrap.wrap(line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False) or [""]
     return "\n".join(["```text", *lines, "```"])

@@ -38,7 +38,7 @@ class Score(BaseModel):
         mean_turns: turns of an episode.
         turn_sum: the sum of an episode's turn rewards, smallest and largest.
         turn_components: of each component of a turn's reward: the smallest and the largest.
-        outcome_components: the same of the outcome's reward.
+        outcome_components: the same of the outcome's reward; a component that an episode lacks is 0.
         versions: what played: turnenv, Python, numpy.
     """
 
@@ -61,6 +61,8 @@ class Score(BaseModel):
         """Count an agent's episodes."""
         returns = mean_interval([episode.total_reward for episode in episodes])
         sums = [sum(episode.turn_rewards) for episode in episodes]
+        outcomes = [episode.outcome.components for episode in episodes]
+        names = [name for paid in outcomes for name in paid]
         return cls(
             id=env_id,
             agent=agent,
@@ -71,7 +73,7 @@ class Score(BaseModel):
             mean_turns=statistics.fmean(len(episode.turns) for episode in episodes),
             turn_sum=(round(min(sums), 6), round(max(sums), 6)),
             turn_components=_ranges(turn.reward_components for episode in episodes for turn in episode.turns),
-            outcome_components=_ranges(episode.outcome.components for episode in episodes),
+            outcome_components=_ranges([{**dict.fromkeys(names, 0.0), **paid} for paid in outcomes]),
             versions={"turnenv": __version__, "python": platform.python_version(), "numpy": version("numpy")},
         )
 

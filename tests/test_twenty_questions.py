@@ -1,5 +1,8 @@
 """TwentyQuestions: what the questions mean, what they pay, and nothing to farm."""
 
+import os
+import subprocess
+import sys
 from math import log
 
 import pytest
@@ -143,3 +146,12 @@ def test_turns_telescope_to_the_information_won(data):
 def test_the_contract_with_a_player_that_gets_somewhere(env_id):
     asked = ["Is it a river?", "Is its year before 1900?", "Is its continent Europe?", "It is France."]
     turnenv.check_env(env_id, lambda observation, turn: asked[min(turn // 2, 3)])
+
+
+def test_questions_come_in_one_order_whatever_python_hashes_strings_to():
+    code = "from agents.scripted.twenty_questions import _texts; print(*_texts('countries'), sep='\\n')"
+    orders = [
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True)
+        for seed in ("1", "2")
+    ]
+    assert orders[0].stdout == orders[1].stdout != b""

@@ -135,7 +135,7 @@ def attributes(topic: str | None = None) -> Attributes:
         attribute, number = spoken(fact.relation), number_of[fact.subject]
         by_topic.setdefault(fact.topic, {})[attribute] = None
         _add(has, attribute, number)
-        for value in {plain(value) for value in (fact.value, *fact.aliases)}:
+        for value in dict.fromkeys(map(plain, (fact.value, *fact.aliases))):
             _add(equal, (attribute, value), number)
     numbers = _numbers(known, number_of)
     return Attributes(
@@ -217,7 +217,7 @@ def _kinds(known: list[Fact], number_of: Mapping[str, int], topics: Mapping[str,
 def _nouns(column: list[Fact], number_of: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     masks: dict[str, int] = {}
     for fact in column:
-        for value in {plain(value) for value in (fact.value, *fact.aliases)}:
+        for value in dict.fromkeys(map(plain, (fact.value, *fact.aliases))):
             _add(masks, value, number_of[fact.subject])
     yield from masks.items()
 

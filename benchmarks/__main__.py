@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from benchmarks import compare, pages, report, search_latency, search_throughput, throughput, transcripts
+from benchmarks.credit import command as credit
 
-COMMANDS = (compare, report, transcripts, throughput, search_throughput, search_latency, pages)
+COMMANDS = (compare, report, transcripts, throughput, search_throughput, search_latency, pages, credit)
 """Modules with `add_parser(commands)`, each of which sets `run`: parsed arguments → exit code (or None for 0)."""
 
 

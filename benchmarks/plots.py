@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito's palette, which stays apart for every kind of colour vision; the line styles stay apart without colour.
-_COLOURS = ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
-_STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_STYLE: dict[str, Any] = {
+COLOURS = ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
+LINE_STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: dict[str, Any] = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.spines.top": False,
@@ -58,7 +58,7 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
     metrics = _panels(comparison)
     columns = 2 if len(metrics) in (2, 4) else min(3, len(metrics))
     lines = math.ceil(len(metrics) / columns)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.2 * columns, 3.1 * lines + 0.9), dpi=200, layout="constrained")
         FigureCanvasAgg(figure)
         axes = np.atleast_1d(figure.subplots(lines, columns)).ravel()
@@ -84,8 +84,8 @@ def _draw_panel(axis: Axes, comparison: Comparison, metric: Metric) -> None:
     axis.set_title(metric.title)
     axis.set_xlabel("optimizer step")
     for number, method in enumerate(comparison.methods):
-        colour, rows = _COLOURS[number % len(_COLOURS)], comparison.trained[method.label]
-        style, marker = _STYLES[number % len(_STYLES)], _MARKERS[number % len(_MARKERS)]
+        colour, rows = COLOURS[number % len(COLOURS)], comparison.trained[method.label]
+        style, marker = LINE_STYLES[number % len(LINE_STYLES)], MARKERS[number % len(MARKERS)]
         steps, mean, half = _band(list(rows.values()), metric)
         axis.plot(steps, mean, color=colour, linestyle=style, linewidth=1.6, label=method.title)
         axis.fill_between(steps, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)

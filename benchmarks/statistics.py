@@ -1,4 +1,4 @@
-"""Intervals over seeds: Student's t for a mean, and the same on paired differences."""
+"""Intervals over seeds: Student's t for a mean and for paired differences, order statistics for a median."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 from scipy.stats import t as student_t
 
 
@@ -68,6 +69,50 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
         return Interval(mean, math.nan, 1)
     quantile = float(student_t.ppf((1 + confidence) / 2, array.size - 1))
     return Interval(mean, quantile * float(array.std(ddof=1)) / math.sqrt(array.size), int(array.size))
+
+
+@dataclass(frozen=True, slots=True)
+class MedianInterval:
+    """A median over seeds with a distribution-free confidence interval; values may be infinite.
+
+    Attributes:
+        median: of the values.
+        low: the interval's lower end, one of the values.
+        high: its upper end.
+        confidence: what the interval truly covers, e.g. 0.97 for the range of six values.
+        count: how many values there were.
+    """
+
+    median: float
+    low: float
+    high: float
+    confidence: float
+    count: int
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> MedianInterval:
+    """The median with the narrowest interval between order statistics that covers it with at least `confidence`.
+
+    The chance that fewer than k of n values lie below the median is binomial whatever the distribution; the interval
+    from the k-th smallest to the k-th largest leaves out twice that. Fewer than six values cannot reach 95 %: then it
+    is their range, and `confidence` says what that covers.
+
+    Args:
+        values: one value a seed; infinity for one that was never reached, no NaN.
+        confidence: at least this, if there are enough values.
+
+    Raises:
+        ValueError: if there are no values or one is NaN.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    if ordered.size == 0 or np.isnan(ordered).any():
+        raise ValueError(f"there must be values, and none may be NaN; got {ordered.tolist()}")
+    covers = [1.0 - 2.0 * float(binom.cdf(k, ordered.size, 0.5)) for k in range((ordered.size + 1) // 2)]
+    k = max((k for k, covered in enumerate(covers) if covered >= confidence), default=0)
+    middle = ordered[(ordered.size - 1) // 2], ordered[ordered.size // 2]
+    return MedianInterval(
+        float(sum(middle) / 2), float(ordered[k]), float(ordered[-1 - k]), covers[k], int(ordered.size)
+    )
 
 
 def paired_interval(treated: Mapping[int, float], control: Mapping[int, float], confidence: float = 0.95) -> Interval:

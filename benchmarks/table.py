@@ -58,7 +58,7 @@ def _levels(comparison: Comparison, metrics: Sequence[Metric], *, references: bo
         values = comparison.suite.reference_values(reference)
         cells = [f"{values[m.name]:.{m.digits}f}" if m.name in values else "" for m in metrics]
         lines.append([f"*paper: {reference.label}*", "", *cells])
-    return _markdown(["policy", "seeds", *(metric.title for metric in metrics)], lines)
+    return markdown(["policy", "seeds", *(metric.title for metric in metrics)], lines)
 
 
 def _differences_caption() -> str:
@@ -81,7 +81,7 @@ def _differences(comparison: Comparison) -> str:
             cells = [_difference_cell(paired_interval(*p), m) for p, m in zip(pairs, metrics, strict=True)]
             lines.append([f"{target.title} − {other.title}", str(len(shared)), *cells])
     titles = (f"{m.label} ({'points' if m.unit == '%' else m.unit})" for m in metrics)
-    return _markdown(["difference", "seeds", *titles], lines)
+    return markdown(["difference", "seeds", *titles], lines)
 
 
 def _cell(interval: Interval, metric: Metric) -> str:
@@ -95,7 +95,8 @@ def _difference_cell(interval: Interval, metric: Metric) -> str:
     return f"**{text}**" if interval.excludes_zero else text
 
 
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table whose first column is text and whose others are aligned to the right."""
     align = ["left", *["right"] * (len(header) - 1)]
     return tabulate(lines, headers=list(header), tablefmt="github", colalign=align, disable_numparse=True)
 

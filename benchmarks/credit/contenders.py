@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.sampling import Plays
 from benchmarks.credit.truth import evaluate_all
 from benchmarks.methods import Method
-from turnenv.credit import ESTIMATORS, Estimator, TurnBatch, registry
+from turnenv.credit import ESTIMATORS, Estimator, TurnBatch, registry, resolve
 from turnenv.tabular import Floats
 
 GIVEN = ("state_keys", "values", "true_advantages")
@@ -33,14 +34,16 @@ class Contender:
     """An estimator with its options.
 
     Attributes:
-        method: its name (`module:function` for a user's) and options.
-        function: the estimator.
-        wrap: what is done to the batch before and to the advantages after; how faults are planted.
+        name: what the report calls it.
+        make: gives the estimator; one that remembers earlier batches is a new object each time.
+        options: its keyword arguments.
+        needs: the optional fields of a batch that it reads.
     """
 
-    method: Method
-    function: Estimator
-    wrap: Callable[[Estimator], Estimator] | None = None
+    name: str
+    make: Callable[[], Estimator]
+    options: Mapping[str, Any]
+    needs: frozenset[str]
 
     @classmethod
     def of(cls, method: Method) -> Contender:
@@ -49,12 +52,9 @@ class Contender:
         Raises:
             ValueError: if there is no such estimator.
         """
-        return cls(method, find(method.name))
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The optional fields of a batch that it reads."""
-        return frozenset(_NEEDS.get(self.method.name, GIVEN if self.method.name not in ESTIMATORS else ()))
+        find(method.name)
+        needs = _NEEDS.get(method.name, () if method.name in ESTIMATORS else GIVEN)
+        return cls(method.label, lambda: find(method.name), method.options, frozenset(needs))
 
     @property
     def lacks(self) -> frozenset[str]:
@@ -62,50 +62,67 @@ class Contender:
         return self.needs - set(GIVEN)
 
     @cached_property
+    def remembers(self) -> bool:
+        """True if it is an object that may learn from batch to batch: every training run gets one of its own."""
+        return self.make() is not self.make()
+
+    @cached_property
     def seeded(self) -> bool:
         """True if it draws: then every call gets a seed of its own."""
-        return "seed" in inspect.signature(self.function).parameters
+        return "seed" in inspect.signature(self.make()).parameters
 
     @cached_property
     def groupwise(self) -> bool:
         """True if a group's advantages depend on that group alone, so that many batches may share a call."""
-        if self.seeded:
+        if self.seeded or self.remembers:
             return False
-        batch = _some_batch()
+        batch, function = _some_batch(), self.make()
         pieces = [take(batch, slice(first, first + 8)) for first in range(0, 24, 8)]
-        apart = np.concatenate([self.function(piece, **self.method.options) for piece in pieces])
-        return bool(np.allclose(self.function(batch, **self.method.options), apart, rtol=1e-9, atol=1e-9))
+        apart = np.concatenate([function(piece, **self.options) for piece in pieces])
+        return bool(np.allclose(function(batch, **self.options), apart, rtol=1e-9, atol=1e-9))
 
-    def advantages(self, problem: Problem, policies: Floats, plays: Plays, rng: np.random.Generator) -> Floats:
+
+class Session:
+    """An estimator in use: by several training runs at once, each of which it may remember something of."""
+
+    def __init__(self, contender: Contender, runs: int, seed: int) -> None:
+        self._contender = contender
+        self._rngs = [np.random.default_rng((seed, run, 0xE571)) for run in range(runs)]
+        self._functions = [contender.make() for _ in range(runs if contender.remembers else 1)]
+
+    def advantages(
+        self, problem: Problem, policies: Floats, plays: Plays, runs: NDArray[np.intp] | None = None
+    ) -> Floats:
         """Of each turn of R batches, (R, E, H).
 
         Args:
             problem: the cell.
             policies: that played, (R, O, A).
             plays: a batch of each; groups are consecutive episodes.
-            rng: seeds estimators that draw.
+            runs: which run each batch belongs to, (R,); None if all are batches of run 0, in their order.
         """
-        batch, rows = turn_batch(problem, policies, plays, self.needs), len(policies)
-        if self.groupwise:
-            return self.call(batch, rng).reshape(plays.turn_mask.shape)
-        size = plays.turn_mask.shape[1]
-        return np.stack([self.call(take(batch, slice(r * size, (r + 1) * size)), rng) for r in range(rows)])
+        batch, shape = turn_batch(problem, policies, plays, self._contender.needs), plays.turn_mask.shape
+        if self._contender.groupwise:
+            return self.call(batch).reshape(shape)
+        owners = np.zeros(shape[0], dtype=np.intp) if runs is None else runs
+        pieces = (take(batch, slice(row * shape[1], (row + 1) * shape[1])) for row in range(shape[0]))
+        return np.stack([self.call(piece, int(run)) for piece, run in zip(pieces, owners, strict=True)])
 
-    def call(self, batch: TurnBatch, rng: np.random.Generator) -> Floats:
+    def call(self, batch: TurnBatch, run: int = 0) -> Floats:
         """Its advantages of one batch, (B, K)."""
-        seed = {"seed": int(rng.integers(2**31))} if self.seeded else {}
-        function = self.wrap(self.function) if self.wrap else self.function
-        return function(batch, **seed, **self.method.options)
+        seed = {"seed": int(self._rngs[run].integers(2**31))} if self._contender.seeded else {}
+        function = self._functions[run if self._contender.remembers else 0]
+        return function(batch, **seed, **self._contender.options)
 
 
 def find(name: str) -> Estimator:
-    """An estimator by its name in turnenv, or as `module:function`.
+    """An estimator by its name in turnenv, or as `module:function`; of a class, a new object.
 
     Raises:
         ValueError: if there is none; the message says what was tried.
     """
     if name in ESTIMATORS:
-        return ESTIMATORS[name]
+        return resolve(name)
     module, colon, function = name.rpartition(":")
     if not colon:
         raise ValueError(
@@ -117,12 +134,14 @@ def find(name: str) -> Estimator:
         raise ValueError(f"--estimator {name}: {error}; the module must be importable from here") from error
     if not callable(found):
         raise ValueError(f"--estimator {name}: {function} is no function of a TurnBatch")
-    return found  # type: ignore[no-any-return]
+    made: Any = found() if inspect.isclass(found) else found
+    return cast(Estimator, made)
 
 
 def code_hash(name: str) -> str:
     """A hash of the file that defines an estimator: rows of another version of it are not reused."""
-    path = inspect.getsourcefile(inspect.unwrap(find(name)))
+    found = find(name)
+    path = inspect.getsourcefile(inspect.unwrap(found) if inspect.isroutine(found) else type(found))
     return sha256(Path(path).read_bytes()).hexdigest()[:12] if path else ""
 
 
@@ -146,7 +165,7 @@ def turn_batch(problem: Problem, policies: Floats, plays: Plays, needs: Collecti
     )
 
 
-def take(batch: TurnBatch, rows: slice | np.typing.NDArray[np.intp]) -> TurnBatch:
+def take(batch: TurnBatch, rows: slice | NDArray[np.intp]) -> TurnBatch:
     """Some trajectories of a batch."""
     given = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
     kept: dict[str, Any] = {name: array[rows] for name, array in given.items() if array is not None}

@@ -12,7 +12,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from benchmarks.credit.cells import Problem
-from benchmarks.credit.contenders import Contender
+from benchmarks.credit.contenders import Contender, Session
 from benchmarks.credit.metrics import Moments
 from benchmarks.credit.sampling import Ints, Plays, play, score_gradients
 from benchmarks.credit.truth import PolicyValues, evaluate_all
@@ -103,8 +103,8 @@ def sample(measured: Measured, contender: Contender, seed: int = 0) -> Sampled:
     advantages, gradients, means, squares, turn_squares = [], [], [], [], []
     for block, plays in enumerate(measured.blocks):
         policies = measured.policies(len(plays.states))
-        rng = np.random.default_rng((seed, block, 0xE571))
-        advantages.append(contender.advantages(measured.problem, policies, plays, rng))
+        # One that remembers is measured in its stride: it meets the batches of a block one after the other.
+        advantages.append(Session(contender, 1, seed + block).advantages(measured.problem, policies, plays))
         by_turn = score_gradients(measured.problem.model, policies, plays, advantages[-1])
         gradients.append(by_turn.sum(1))
         means.append(by_turn.mean(0))
@@ -130,12 +130,13 @@ def enumerated(measured: Measured, contender: Contender, *, max_groups: int = MA
     ]
     if min(found) == 0 or sum(found) > max_groups:
         return None
+    session = Session(contender, 1, 0)
     mean, square, turn_square = np.zeros_like(measured.outcome_gradient), 0.0, np.zeros(model.horizon)
     for start, some in paths.items():
         assert some is not None
         for weights_R, plays in _groups(some, cell.group_size, model.horizon):
             policies = measured.policies(len(weights_R))
-            advantages = contender.advantages(measured.problem, policies, plays, np.random.default_rng(0))
+            advantages = session.advantages(measured.problem, policies, plays)
             by_turn = score_gradients(model, policies, plays, advantages)
             chance_R = weights_R * model.start[start]
             mean += np.tensordot(chance_R, by_turn, 1)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
-from benchmarks.credit.contenders import Contender
+from benchmarks.credit.contenders import Contender, Session
 from benchmarks.credit.sampling import play, score_gradient
 from benchmarks.credit.truth import success_probability
 from turnenv.exact import softmax
@@ -67,7 +67,7 @@ def learn(problem: Problem, contender: Contender, seeds: tuple[int, ...], rates:
     cell, count = problem.cell, len(seeds)
     generators = [np.random.default_rng((seed, 0xC4ED)) for seed in seeds]
     runs, rate_R = _Runs(problem.start_logits, len(rates) * count), np.repeat(rates, count)
-    seed_R, draws = np.tile(np.arange(count), len(rates)), np.random.default_rng((*seeds, 0x5EED))
+    seed_R, session = np.tile(np.arange(count), len(rates)), Session(contender, len(rate_R), seeds[0])
     going_G: NDArray[np.intp] = np.arange(len(rate_R))
     while True:
         policies = softmax(runs.logits[going_G])
@@ -78,7 +78,7 @@ def learn(problem: Problem, contender: Contender, seeds: tuple[int, ...], rates:
         policies = softmax(runs.logits[going_G])
         starts_WE, noise_W = _noise(problem, generators, seed_R[going_G])
         plays = play(problem.model, policies, starts_WE[seed_R[going_G]], noise_W[seed_R[going_G]])
-        advantages = contender.advantages(problem, policies, plays, draws)
+        advantages = session.advantages(problem, policies, plays, going_G)
         runs.logits[going_G] += rate_R[going_G, None, None] * score_gradient(problem.model, policies, plays, advantages)
         # A huge rate must not overflow the softmax's input; beyond this a policy is deterministic anyway.
         runs.logits[going_G] -= runs.logits[going_G].max(-1, keepdims=True)

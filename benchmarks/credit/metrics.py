@@ -153,16 +153,14 @@ def rank_within(estimated: Floats, true: Floats, mask: NDArray[np.bool_]) -> flo
     A method that gives all turns of a trajectory the same advantage ranks nothing: NaN if that is so of every
     trajectory. Where only some are flat (a tie, a dead group), they count as 0.
     """
-    found = []
-    ranked = False
-    for row, live in enumerate(mask):
-        truth_K, guess_K = true[row, live], estimated[row, live]
-        if np.ptp(truth_K) <= NULL:
-            continue
-        flat = np.ptp(guess_K) <= NULL
-        ranked = ranked or not flat
-        found.append(0.0 if flat else _spearman(guess_K, truth_K))
-    return float(np.mean(found)) if ranked else np.nan
+    truth_TH, guess_TH = _ranks(true, mask), _ranks(estimated, mask)
+    varies_T = (truth_TH**2).sum(1) > NULL
+    ranked_T = (guess_TH**2).sum(1) > NULL
+    if not (varies_T & ranked_T).any():
+        return np.nan
+    lengths_T = np.sqrt((truth_TH**2).sum(1) * (guess_TH**2).sum(1))
+    dots_T = (truth_TH * guess_TH).sum(1)
+    return float(np.divide(dots_T, lengths_T, out=np.zeros_like(dots_T), where=lengths_T > 0.0)[varies_T].mean())
 
 
 def sign_accuracy(estimated: Floats, true: Floats, mask: NDArray[np.bool_]) -> float:
@@ -216,6 +214,17 @@ def _spearman(left: Floats, right: Floats) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return np.nan
     return float(np.corrcoef(a, b)[0, 1])
+
+
+def _ranks(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+    """Ranks of each row's live cells, ties averaged, centred; 0 where masked."""
+    cleaned = _clean(values)
+    counts = mask[:, None, :]
+    below = ((cleaned[:, None, :] < cleaned[:, :, None]) & counts).sum(2)
+    level = ((cleaned[:, None, :] == cleaned[:, :, None]) & counts).sum(2)
+    ranks = np.where(mask, below + (level + 1) / 2, 0.0)
+    means = ranks.sum(1, keepdims=True) / np.maximum(mask.sum(1, keepdims=True), 1)
+    return np.asarray(np.where(mask, ranks - means, 0.0))
 
 
 def _clean(values: Floats) -> Floats:

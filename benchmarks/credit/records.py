@@ -31,7 +31,7 @@ class Effort(_Frozen):
     blocks: int = Field(default=20, gt=1)
     batches: int = Field(default=50, gt=1)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    rates: tuple[float, ...] = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    rates: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 class Figure(_Frozen):

@@ -1,0 +1,148 @@
+"""`python -m benchmarks credit`: estimators of credit against exact truth, on cells small enough to solve."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from benchmarks.compare import parse_seeds
+from benchmarks.credit.cells import Cell
+from benchmarks.credit.contenders import code_hash
+from benchmarks.credit.one_cell import LabRows, runs_as_json
+from benchmarks.credit.records import Effort, LabRun
+from benchmarks.credit.suites import SUITES, cells_of
+from benchmarks.methods import Method, in_report_order, parse_methods
+from benchmarks.progress import make_display
+from benchmarks.provenance import cores
+from benchmarks.scheduler import Failure, Job, run_jobs
+from turnenv.credit import ESTIMATORS
+
+VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero")
+"""Options that change results enough to stand beside every estimator's defaults."""
+_EPILOG = """\
+examples:
+  # seven cells, every estimator, a few minutes
+  python -m benchmarks credit --suite quick --out results/credit
+
+  # what becomes of three estimators as the horizon grows
+  python -m benchmarks credit --suite credit/length --methods grpo_mr,mt_grpo,return_to_go --out results/length
+
+  # your own estimator beside turnenv's: a function of a TurnBatch that returns advantages (B, K), in my_module.py here;
+  # a class is made anew for each training run and may remember earlier batches
+  python -m benchmarks credit --suite quick --estimator my_module:my_function --out results/credit
+
+what is measured (exact definitions: benchmarks/credit/metrics.py), always three things together:
+  direction    cosine between the expected gradient and the exact one: is the mean step right?
+  noise        signal-to-noise of a batch's gradient: how much of a step is the mean step?
+  efficiency   environment turns until the policy solves the task, at a learning rate chosen on the other seeds from a
+               grid that is the same for every method
+No single one of them ranks estimators: outcome-only GRPO has a perfect direction and learns least.
+
+what is written to --out:
+  rows.jsonl   one line for each estimator in each cell: settings, provenance, every figure
+  credit.md    the tables (the first ones are printed)
+  map.png, profile.png, noise.png
+
+A run that was stopped, even by kill -9, goes on when the same command is given again. A row is reused only while the
+file that defines its estimator is unchanged. More suites, methods and estimators may be added to the same folder.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "credit",
+        help="measure how estimators assign credit, against exact truth",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--suite", default="quick", help=f"comma-separated: full, {', '.join(SUITES)} (default: quick)")
+    add(
+        "--methods",
+        default="",
+        help="estimators, name[:option=value…],… (default: all of turnenv.credit, two variants)",
+    )
+    add("--estimator", action="append", default=[], metavar="MODULE:FUNCTION", help="one of your own; may be repeated")
+    add("--seeds", default="6", help="of training: how many, or which (default: 6; fewer have no 95 %% interval)")
+    add("--blocks", type=int, default=20, help="blocks of sampled batches, for standard errors (default: 20)")
+    add("--batches", type=int, default=50, help="batches in a block (default: 50)")
+    add("--out", type=Path, default=Path("results/credit"), help="folder of the results (default: results/credit)")
+    add("--jobs", type=int, default=None, help="processes at once (default: one a core)")
+    add("--list", action="store_true", help="print the suites' cells and do nothing")
+    parser.set_defaults(run=_run)
+
+
+def methods_of(text: str, own: Sequence[str]) -> tuple[Method, ...]:
+    """The methods asked for, and a user's own estimators after them.
+
+    Raises:
+        ValueError: if one does not exist or is named twice.
+    """
+    named = parse_methods(text) if text else in_report_order(parse_methods(",".join((*ESTIMATORS, *VARIANTS))))
+    mine = tuple(Method(name=name) for name in dict.fromkeys(own))
+    for method in mine:
+        code_hash(method.name)
+    return (*named, *mine)
+
+
+def plan(cells: Sequence[Cell], methods: Sequence[Method], effort: Effort) -> list[LabRun]:
+    """Every run, cell by cell; a cell that two suites share is run once."""
+    unique = {cell.cell_id: cell for cell in cells}.values()
+    codes = {method.label: code_hash(method.name) for method in methods}
+    return [
+        LabRun(cell=cell, method=method, code=codes[method.label], effort=effort)
+        for cell in unique
+        for method in methods
+    ]
+
+
+def _run(given: argparse.Namespace) -> int:
+    from benchmarks.credit.report import write_report
+
+    suites = [name.strip() for name in given.suite.split(",") if name.strip()]
+    cells = [cell for name in suites for cell in cells_of(name)]
+    if given.list:
+        for name in suites:
+            print(name, *(f"  {cell.facets['setting']}: {cell.env_kwargs}" for cell in cells_of(name)), sep="\n")
+        return 0
+    effort = Effort(blocks=given.blocks, batches=given.batches, seeds=parse_seeds(given.seeds))
+    methods = methods_of(given.methods, given.estimator)
+    given.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(given.out / ".credit.lock", timeout=0):
+            failures = _run_missing(plan(cells, methods, effort), given.out, given.jobs or cores())
+            print(f"\n{write_report(given.out, suites, methods, effort)}")
+    except Timeout as error:
+        raise ValueError(f"another lab is at work in {given.out}: wait for it, or give another --out") from error
+    for failure in failures:
+        print(f"failed: {failure.job.title} (exit code {failure.exit_code}), log: {failure.log}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _run_missing(runs: Sequence[LabRun], folder: Path, processes: int) -> list[Failure]:
+    done = {row.run_id for row in LabRows(folder).read()}
+    missing: dict[str, list[LabRun]] = {}
+    for run in runs:
+        if run.run_id not in done:
+            missing.setdefault(run.cell.cell_id, []).append(run)
+    left = sum(map(len, missing.values()))
+    print(f"{len(runs)} runs, {len(runs) - left} finished already; results in {folder}", flush=True)
+    if not missing:
+        return []
+    # The longest first, so that no process is left alone with one at the end.
+    jobs = [_job(some, folder) for some in sorted(missing.values(), key=lambda some: -some[0].cell.budget)]
+    slots = [{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}] * min(max(processes, 1), len(jobs))
+    return run_jobs(jobs, folder, slots=slots, display=make_display(sys.stderr, len(jobs), len(slots)))
+
+
+def _job(runs: Sequence[LabRun], folder: Path) -> Job:
+    cell = runs[0].cell
+    title = str(cell.facets.get("setting", cell.cell_id))
+    command = [sys.executable, "-m", "benchmarks.credit.one_cell", "--out", str(folder), "--name", cell.cell_id]
+    return Job(cell.cell_id, title, (*command, "--runs", runs_as_json(runs), "--end-with-stdin"))

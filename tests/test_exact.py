@@ -2,6 +2,7 @@
 
 import itertools
 
+import gymnasium
 import numpy as np
 import pytest
 from exact_play import check_lock_step, check_monte_carlo
@@ -121,6 +122,14 @@ def test_a_hundred_thousand_real_episodes_agree(kwargs):
     env = CreditChain(**kwargs)
     model = tabular_model(env, [0, 1])
     check_monte_carlo(env, model, random_policy(model), 100_000, (0, 1))
+
+
+@pytest.mark.parametrize("env_id", ["turnenv/ScienceLab-easy-v0", "turnenv/WordGuess-easy-v0"])
+@pytest.mark.parametrize("episodes", [1_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_real_episodes_of_the_games_of_information_agree(env_id, episodes):
+    env = gymnasium.make(env_id).unwrapped
+    model = tabular_model(env, (1, 3), max_states=100_000)
+    check_monte_carlo(env, model, random_policy(model), episodes, (1, 3))
 
 
 def test_a_policy_over_observations_and_its_gradient():

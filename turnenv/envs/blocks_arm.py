@@ -20,10 +20,11 @@ COLLISION = -0.02
 
 @dataclass(slots=True)
 class Table:
-    """The task, and the number of the arrangement that stands on the table."""
+    """The task, the number of the arrangement that stands on the table, and the puzzle (`puzzle_of`)."""
 
     task: int
     here: int
+    puzzle: tuple[int, int, bytes]
 
 
 class BlocksArm(TextEnv[Table]):
@@ -70,6 +71,7 @@ class BlocksArm(TextEnv[Table]):
             rf"\b(?:(?i:pick) ([{names}])|(?i:place) (?:([{names}]) )?on (?:([{names}])|(?i:spot) ([1-{spots}])))\b"
         )
         self.action_texts = commands(blocks, spots)
+        self._bare = {text: (number, "") for number, text in enumerate(self.action_texts)}
         self.system_prompt = (
             f"You steer a robot's arm over a table with {spots} spots, each with a stack of blocks (told from the "
             f"bottom to the top). Rearrange the blocks {', '.join(names)} as the goal says. The arm holds one block at "
@@ -85,18 +87,19 @@ class BlocksArm(TextEnv[Table]):
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Table, str]:
         """Task i is the pair of arrangements drawn by a generator of seed i."""
-        first, goal, _ = self._puzzle(options["task"])
-        state = Table(options["task"], first)
+        puzzle = self._puzzle(options["task"])
+        first, goal, _ = puzzle
+        state = Table(options["task"], first, puzzle)
         return state, f"Goal: {self._world.stacks(goal)}\nNow: {self._world.describe(first)}"
 
     def respond(self, state: Table, action: str, rng: np.random.Generator) -> Reply:
         """Carry out the last command."""
-        found, world, before = self._command.findall(action), self._world, state.here
-        if not found:
+        world, before = self._world, state.here
+        command, named = self._bare.get(action) or self._read(action)
+        if command < 0:
             text = f"Your message holds no command: write one such as {', '.join(self.action_texts[::3])}."
             return Reply.turn(text, {"progress": 0.0, "collision": 0.0}, valid=False)
-        command = world.command(*found[-1])
-        named, here = found[-1][1], world.nexts[before][command]
+        here = world.nexts[before][command]
         if here < 0 or (named and named != world.arrangements[before][1]):
             text, bumped = world.refusal(before, command, named)
             rewards = {"progress": 0.0, "collision": COLLISION if bumped else 0.0}
@@ -106,12 +109,17 @@ class BlocksArm(TextEnv[Table]):
             text, falls = "The block slips and falls. ", world.falls[before]
             here = falls[int(rng.integers(len(falls)))]
         state.here = here
-        first, goal, distance = self._puzzle(state.task)
+        first, goal, distance = state.puzzle
         rewards = {"progress": 0.5 * (distance[before] - distance[here]) / distance[first], "collision": 0.0}
         if here == goal:
             text += "Every stack is as asked."
             return Reply.final(text, rewards, outcome={"arrangement": 1.0}, success=True, end=End.SOLVED)
         return Reply.turn(text + world.describe(here), rewards)
+
+    def _read(self, action: str) -> tuple[int, str]:
+        """The number of the last command in a text, -1 for none, and the block that it says is held."""
+        found = self._command.findall(action)
+        return (self._world.command(*found[-1]), found[-1][1]) if found else (-1, "")
 
     def state_key(self, state: Table) -> tuple[int, Arrangement]:
         """The task and what stands where."""

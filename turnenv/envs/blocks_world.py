@@ -36,6 +36,7 @@ class World:
             self.falls.append(tuple(self._numbered(_put(stacks, held, spot)) for spot in range(spots)) if held else ())
         self._nexts_SA = np.array(self.nexts)
         self._texts: dict[int, str] = {}
+        self._stacks: dict[int, str] = {}
 
     def _numbered(self, arrangement: Arrangement | None) -> int:
         if arrangement is None:
@@ -82,8 +83,10 @@ class World:
 
     def stacks(self, here: int) -> str:
         """The stacks alone."""
-        stacks = enumerate(self.arrangements[here][0], 1)
-        return " ".join(f"Spot {spot}: {', '.join(stack) or 'empty'}." for spot, stack in stacks)
+        if here not in self._stacks:
+            stacks = enumerate(self.arrangements[here][0], 1)
+            self._stacks[here] = " ".join(f"Spot {spot}: {', '.join(stack) or 'empty'}." for spot, stack in stacks)
+        return self._stacks[here]
 
 
 def commands(blocks: int, spots: int) -> tuple[str, ...]:

@@ -127,6 +127,7 @@ class CreditChain(TextEnv[Walk]):
         self.max_turns = self._end + (length * (errors == "recoverable") if slack is None else slack)
         names = tuple(f"a{number}" for number in range(actions))
         self.action_texts = names if stop_reward is None else (*names, "stop")
+        self._numbers = {text: number for number, text in enumerate(self.action_texts)}
         # ASCII, for Unicode folds other signs to letters: "ſtop" would match, and be no action.
         self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b", re.IGNORECASE | re.ASCII)
         self._unread = f"Your message names no action: write one of {', '.join(self.action_texts)}. "
@@ -151,11 +152,14 @@ class CreditChain(TextEnv[Walk]):
     def respond(self, state: Walk, action: str, rng: np.random.Generator) -> Reply:
         """Take the last action that the text names, and move along the chain."""
         state.turn += 1
-        named = self._command.findall(action)
-        if named and named[-1].lower() == "stop":
+        taken = self._numbers.get(action)
+        if taken is None:
+            named = self._command.findall(action)
+            taken = self._numbers[named[-1].lower()] if named else -1
+        valid = taken >= 0
+        if taken == self._actions:
             outcome = {"stopped": self._stop_reward or 0.0}
             return Reply.final("You stop here.", {self._mode: 0.0}, outcome=outcome, success=False)
-        taken, valid = (int(named[-1][1:]), True) if named else (-1, False)
         if self._slip and rng.random() < self._slip:
             taken = int(rng.integers(self._actions))
         wanted = state.chain.right[state.position]

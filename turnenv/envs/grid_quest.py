@@ -86,25 +86,20 @@ class GridQuest(TextEnv[Quest]):
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Quest, str]:
         """Task i is the house drawn by a generator of seed i."""
         world = self._world(options["task"])
-        house = world.house
-        state = Quest(options["task"], (house.start, 0, 0))
-        goal = f"The treasure is in column {house.goal % house.size + 1}, row {house.goal // house.size + 1}.\n"
-        return state, goal + world.describe(state.place)
+        return Quest(options["task"], world.first), world.opening
 
     def respond(self, state: Quest, action: str, rng: np.random.Generator) -> Reply:
         """Carry out the last command."""
-        found = _COMMAND.findall(action)
-        if not found:
+        command, colour = _BARE.get(action) or _command(action)
+        if command < 0:
             text = f"Your message holds no command: write one of {', '.join(self.action_texts)}."
             return Reply.turn(text, {"progress": 0.0}, valid=False)
-        way, verb, colour = found[-1]
         world, before = self._world(state.task), state.place
-        command = COMPASS.index(way.lower()) if way else TAKE if verb.lower() == "take" else UNLOCK
         nexts = world.nexts[before]
         place = nexts[command]
-        if place is None or (colour and not changed(before, place) >> COLOURS.index(colour.lower()) & 1):
+        if place is None or (colour >= 0 and not changed(before, place) >> colour & 1):
             return Reply.turn(_REFUSALS[command] + world.describe(before), {"progress": 0.0}, valid=False)
-        if way and self._slip and rng.random() < self._slip:
+        if command < TAKE and self._slip and rng.random() < self._slip:
             open_ways = [there for there in nexts[:TAKE] if there is not None]
             place = open_ways[int(rng.integers(len(open_ways)))]
         state.place = place
@@ -120,6 +115,17 @@ class GridQuest(TextEnv[Quest]):
     observation_key = state_key
 
 
+def _command(action: str) -> tuple[int, int]:
+    """The numbers of the last command in a text and of the colour that it names; -1 for none."""
+    found = _COMMAND.findall(action)
+    if not found:
+        return -1, -1
+    way, verb, colour = found[-1]
+    command = COMPASS.index(way.lower()) if way else TAKE if verb.lower() == "take" else UNLOCK
+    return command, COLOURS.index(colour.lower()) if colour else -1
+
+
+_BARE = {text: (command, -1) for command, text in enumerate(GridQuest.action_texts)}
 _REFUSALS = (
     *(f"You cannot go {way} from here. " for way in COMPASS),
     "There is no such key here. ",

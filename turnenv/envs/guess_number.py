@@ -15,7 +15,8 @@ from turnenv.core import Reply, TextEnv
 from turnenv.types import End
 from turnenv.vector import TextVectorEnv
 
-_NUMBER = re.compile(r"(?<!\d)[-+]?[0-9]{1,18}(?!\d)")
+# Greedy, so that a long text is read from its end; a sign right after a digit is none.
+_LAST_NUMBER = re.compile(r".*(?<!\d)(?<!(?<!\d)[-+])([-+]?[0-9]{1,18})(?!\d)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -69,12 +70,12 @@ class GuessNumber(TextEnv[Search]):
 
     def respond(self, state: Search, action: str, rng: np.random.Generator) -> Reply:
         """Compare the guess with the hidden number."""
-        numbers = _NUMBER.findall(action)
-        if not numbers:
+        found = _LAST_NUMBER.match(action)
+        if found is None:
             return Reply.turn(
                 "Your message holds no number: write one whole number.", {"information": 0.0}, valid=False
             )
-        guess, open_before = int(numbers[-1]), state.high - state.low + 1
+        guess, open_before = int(found[1]), state.high - state.low + 1
         if guess == state.hidden:
             state.low = state.high = guess
             reward = {"information": self._per_nat * log(open_before)}

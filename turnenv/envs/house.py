@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        first = (house.start, 0, 0)
+        self.first = first = (house.start, 0, 0)
         self.nexts: dict[Place, tuple[Place | None, ...]] = {}
         sources: dict[Place, list[Place]] = {first: []}
         pending = [first]
@@ -62,6 +62,8 @@ class World:
         distance = _distances(sources, house.goal)
         self.potential = {place: 0.5 - 0.5 * steps / distance[first] for place, steps in distance.items()}
         self._texts: dict[Place, str] = {}
+        goal = f"The treasure is in column {house.goal % house.size + 1}, row {house.goal // house.size + 1}."
+        self.opening = f"{goal}\n{self.describe(first)}"
 
     def describe(self, place: Place) -> str:
         """What the agent sees from a place."""

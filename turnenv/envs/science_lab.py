@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate, product
 from math import erf, log, pi, sin, sqrt
-from typing import Any
+from operator import mul
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from turnenv.vector import TextVectorEnv
 
 _COMMAND = re.compile(r"\b(measure|law)[ :=#]{1,3}([0-9]{1,6})\b", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4
+_MOST_KNOWN = 1 << 13
 
 Chances = Sequence[tuple[tuple[int, ...], tuple[float, ...]]]
 """For each law the readings that an experiment may give, in order, and their probabilities, which sum to 1."""
@@ -32,23 +34,59 @@ class Lab:
         chances: for each experiment x = 0, 1, …: the readings' distribution under each law.
         likelihoods: for each experiment and reading: law -> probability, where it is not 0.
         cumulative: for each experiment and law: the cumulative probabilities, to draw with.
+        known: what some sorted readings tell, as it was computed before.
     """
 
     laws: tuple[str, ...]
     chances: tuple[Chances, ...]
     likelihoods: tuple[Mapping[int, Mapping[int, float]], ...]
     cumulative: tuple[tuple[tuple[float, ...], ...], ...]
+    known: dict[tuple[tuple[int, int], ...], Learnt]
+
+    def learn(self, state: Study, reading: tuple[int, int]) -> None:
+        """Add a reading to a study."""
+        at = bisect(state.readings, reading)
+        state.readings = readings = (*state.readings[:at], reading, *state.readings[at:])
+        learnt = self.known.get(readings)
+        if learnt is None:
+            weights = list(state.learnt.weights[: at + 1])
+            for later in readings[at:]:
+                weights.append(_reweighted(self, weights[-1], later))
+            learnt = Learnt(tuple(weights), _entropy(weights[-1].values()))
+            if len(self.known) < _MOST_KNOWN:
+                self.known[readings] = learnt
+        state.learnt = learnt
+
+
+class Learnt(NamedTuple):
+    """What sorted readings tell about the laws.
+
+    Attributes:
+        weights: for the first 0, 1, … of the readings: law -> the product of their likelihoods, where it is not 0;
+            multiplied in the order of the readings, so that equal readings give equal floats.
+        entropy: that of the posterior (nats).
+    """
+
+    weights: tuple[Mapping[int, float], ...]
+    entropy: float
 
 
 @dataclass(slots=True)
 class Study:
-    """The number of the true law, and the readings so far as pairs (x, y), sorted."""
+    """A study so far.
+
+    Attributes:
+        law: the number of the true law.
+        readings: what was read as pairs (x, y), sorted.
+        learnt: what they tell about the laws.
+    """
 
     law: int
     readings: tuple[tuple[int, int], ...]
+    learnt: Learnt
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Study:
-        return Study(self.law, self.readings)
+        return Study(self.law, self.readings, self.learnt)
 
 
 class ScienceLab(TextEnv[Study]):
@@ -86,7 +124,9 @@ class ScienceLab(TextEnv[Study]):
         self.max_turns, self.num_tasks = max_turns, len(self._lab.laws)
         self._last_x = len(self._lab.chances) - 1
         self._per_nat = 0.5 / log(self.num_tasks)
-        self._laws = laws
+        self._prior = Learnt((dict.fromkeys(range(self.num_tasks), 1.0),), log(self.num_tasks))
+        self._opening = f"Which of the {self.num_tasks} laws holds? The noise is {noise:g}. You have {max_turns} turns."
+        self._bare = {text: (text.split()[0], int(text.split()[1])) for text in self.action_texts}
         listed = "\n".join(f"law {number}: {law}" for number, law in enumerate(self._lab.laws, start=1))
         low, high = _RANGES[laws]
         self.system_prompt = (
@@ -107,17 +147,14 @@ class ScienceLab(TextEnv[Study]):
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Study, str]:
         """In task i, law i + 1 holds."""
-        text = (
-            f"Which of the {self.num_tasks} laws holds? The noise is {self.noise:g}. You have {self.max_turns} turns."
-        )
-        return Study(options["task"], ()), text
+        return Study(options["task"], (), self._prior), self._opening
 
     def respond(self, state: Study, action: str, rng: np.random.Generator) -> Reply:
         """Run the experiment, or judge the law."""
-        commands = _COMMAND.findall(action)
-        if not commands:
+        command = self._bare.get(action) or _command(action)
+        if command is None:
             return self._refuse("Your message holds no command: write 'measure <x>' or 'law <number>'.")
-        name, number = commands[-1][0].lower(), int(commands[-1][1])
+        name, number = command
         if name == "law":
             return self._judge(state, number)
         if number > self._last_x:
@@ -125,9 +162,9 @@ class ScienceLab(TextEnv[Study]):
         possible = self._lab.chances[number][state.law][0]
         place = bisect(self._lab.cumulative[number][state.law], rng.random())
         reading = possible[min(place, len(possible) - 1)]
-        before = _entropy(self._laws, self.noise, state.readings)
-        state.readings = tuple(sorted((*state.readings, (number, reading))))
-        reward = self._per_nat * (before - _entropy(self._laws, self.noise, state.readings))
+        before = state.learnt.entropy
+        self._lab.learn(state, (number, reading))
+        reward = self._per_nat * (before - state.learnt.entropy)
         return Reply.turn(f"x = {number}: you read y = {reading}.", {"information": reward})
 
     def _judge(self, state: Study, number: int) -> Reply:
@@ -152,26 +189,28 @@ class ScienceLab(TextEnv[Study]):
 
 def posterior(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
     """The laws that readings (x, y) leave possible, with their probabilities."""
-    weights = _weights(lab, readings)
+    weights: Mapping[int, float] = dict.fromkeys(range(len(lab.laws)), 1.0)
+    for reading in readings:
+        weights = _reweighted(lab, weights, reading)
     total = sum(weights.values())
     return {law: weight / total for law, weight in weights.items()}
 
 
-def _weights(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
-    """Bayes' rule with a uniform prior, not normalised: the product of the readings' likelihoods."""
-    weights = dict.fromkeys(range(len(lab.laws)), 1.0)
-    for x, reading in readings:
-        likelihood = lab.likelihoods[x].get(reading, {})
-        weights = {law: weight * likelihood[law] for law, weight in weights.items() if law in likelihood}
-    return weights
+def _reweighted(lab: Lab, weights: Mapping[int, float], reading: tuple[int, int]) -> dict[int, float]:
+    likelihood = lab.likelihoods[reading[0]].get(reading[1], {})
+    return {law: weight * likelihood[law] for law, weight in weights.items() if law in likelihood}
 
 
-@lru_cache(maxsize=1 << 16)
-def _entropy(laws: str, noise: float, readings: tuple[tuple[int, int], ...]) -> float:
-    """Entropy of the posterior (nats), the same float for the same readings, which come sorted."""
-    weights = _weights(make_lab(laws, noise), readings).values()
+def _entropy(weights: Collection[float]) -> float:
+    """Entropy of the posterior (nats) that has these weights."""
     total = sum(weights)
-    return log(total) - sum([weight * log(weight) for weight in weights]) / total
+    return log(total) - sum(map(mul, weights, map(log, weights))) / total
+
+
+def _command(action: str) -> tuple[str, int] | None:
+    """The last command in a text."""
+    commands = _COMMAND.findall(action)
+    return (commands[-1][0].lower(), int(commands[-1][1])) if commands else None
 
 
 @lru_cache(maxsize=32)
@@ -194,7 +233,7 @@ def make_lab(laws: str, noise: float) -> Lab:
             for reading, probability in zip(readings, probabilities, strict=True):
                 likelihoods[x].setdefault(reading, {})[law] = probability
     cumulative = tuple(tuple(tuple(accumulate(ps)) for _, ps in of_laws) for of_laws in chances)
-    return Lab(tuple(means), chances, tuple(likelihoods), cumulative)
+    return Lab(tuple(means), chances, tuple(likelihoods), cumulative, {})
 
 
 _RANGES: Mapping[str, tuple[int, int]] = {"curves": (0, 60), "switches": (0, 1)}

@@ -68,7 +68,7 @@ class WordGuess(TextEnv[Hunt]):
         words = word_list(length)
         self.length, self.max_turns, self.num_tasks = length, max_turns, len(words)
         self._words, self._listed = words, frozenset(words) if len(words) <= _SHORT_LIST else frozenset()
-        self._guess = re.compile(rf"\b[A-Za-z]{{{length}}}\b")
+        self._last_word = re.compile(rf".*\b([A-Za-z]{{{length}}})\b", re.DOTALL)
         self._all, self._per_nat = (1 << len(words)) - 1, 0.5 / log(len(words))
         choice = f"one of these {len(words)} words, and only they may be guessed: {', '.join(words)}"
         if not self._listed:
@@ -89,10 +89,10 @@ class WordGuess(TextEnv[Hunt]):
 
     def respond(self, state: Hunt, action: str, rng: np.random.Generator) -> Reply:
         """Mark the guess."""
-        guesses = self._guess.findall(action)
-        if not guesses:
+        found = self._last_word.match(action)
+        if found is None:
             return self._refuse(f"Your message holds no word of {self.length} letters: write one guess.")
-        guess = guesses[-1].lower()
+        guess = found[1].lower()
         if self._listed and guess not in self._listed:
             return self._refuse(f"The word {guess} is not in the list: guess one of the words you were given.")
         marks, words_with = _marked(self.length, guess)

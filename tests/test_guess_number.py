@@ -1,5 +1,6 @@
 """GuessNumber: rules, rewards, and nothing to farm."""
 
+import re
 from math import log
 
 import gymnasium
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.scripted.guess_number import make_expert
 from turnenv import Scripted, collect
-from turnenv.envs.guess_number import GuessNumber
+from turnenv.envs.guess_number import _LAST_NUMBER, GuessNumber
 
 
 def play(task, guesses, **kwargs):
@@ -68,3 +69,10 @@ def test_the_hard_one_needs_more_turns():
 def test_a_range_without_a_choice_is_refused(kwargs):
     with pytest.raises(ValueError, match=r"nothing to guess|at least 1"):
         GuessNumber(**kwargs)
+
+
+@given(st.text("0123456789+-. ٣a", max_size=30) | st.text("12-", max_size=45))
+def test_the_last_number_is_the_last_of_all_numbers(text):
+    every = re.findall(r"(?<!\d)[-+]?[0-9]{1,18}(?!\d)", text)
+    found = _LAST_NUMBER.match(text)
+    assert (found[1] if found else None) == (every[-1] if every else None)

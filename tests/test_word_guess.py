@@ -1,5 +1,6 @@
 """WordGuess: marks, information, and nothing to farm; the easy one exactly."""
 
+import re
 from collections import Counter
 from math import log
 
@@ -124,3 +125,10 @@ def test_the_easy_one_exactly():
 def test_a_length_without_words_or_no_turn_is_refused(kwargs):
     with pytest.raises(ValueError, match=r"there are words of|at least 1"):
         WordGuess(**kwargs)
+
+
+@given(st.text("abcD e_3é.\n", max_size=40))
+def test_the_last_word_is_the_last_of_all_words(text):
+    every = re.findall(r"\b[A-Za-z]{5}\b", text)
+    found = WordGuess(5)._last_word.match(text)
+    assert (found[1] if found else None) == (every[-1] if every else None)

@@ -21,6 +21,8 @@ from turnenv.types import End, Outcome
 
 State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
+# An enum's member costs a look-up in Python code.
+_FAULT, _TURN_LIMIT = End.FAULT, End.TURN_LIMIT
 _MARSHAL_VERSION = 2
 _LONGEST_KEPT = 512
 _DRAW = Struct("<qqq").pack
@@ -154,7 +156,8 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         Raises:
             ValueError: if the task does not exist.
         """
-        super().reset(seed=seed)
+        if seed is not None:
+            super().reset(seed=seed)
         # Both are always drawn, so that naming a task leaves the episode's noise as it was.
         raw = self.np_random.bit_generator.random_raw
         episode_seed, task = raw() >> 1, (raw() >> 1) % self.num_tasks
@@ -162,8 +165,9 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             task = self._checked_task(options["task"])
         self._task, self._turn, self._episode_seed, self._over = task, 0, episode_seed, False
         self._turn_rewards: list[float] = []
-        self._rng = TurnGenerator(episode_seed, 0)
-        self._state, observation = self.start(self._rng, {**(options or {}), "task": task})
+        rng = self._rng
+        rng.episode_seed, rng.turn, rng.draws, rng.generator = episode_seed, 0, 0, None
+        self._state, observation = self.start(rng, {**options, "task": task} if options else {"task": task})
         if self.render_mode is not None:
             self._transcript = [observation]
         return observation, {"task": task, "system_prompt": self.system_prompt}
@@ -181,13 +185,16 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
         self._turn = turn = self._turn + 1
         key = hash_state(self.state_key(self._state))
-        # One stand-in serves all turns of an episode: making one a turn takes longer than setting it back.
+        # One stand-in serves all turns: making one a turn takes longer than setting it back.
         rng = self._rng
         rng.turn, rng.draws, rng.generator = turn, 0, None
         text, rewards, valid, outcome = self.respond(self._state, action, rng)
         if outcome is None and turn >= self.max_turns:
             outcome = self._cut()
-        components, turn_reward = _as_floats(rewards)
+        components, turn_reward = {}, 0.0
+        for name, value in rewards.items():  # `_as_floats`, without the call
+            components[name] = reward = float(value)
+            turn_reward += reward
         self._turn_rewards.append(turn_reward)
         info: dict[str, Any] = {
             "turn_reward": turn_reward,
@@ -208,15 +215,16 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         self, text: str, turn_reward: float, outcome: Outcome, info: dict[str, Any]
     ) -> tuple[str, float, bool, bool, dict[str, Any]]:
         self._over = True
+        end = outcome.end
         info["outcome_reward"] = outcome.reward
         info["outcome"] = {
             "reward": outcome.reward,
             "success": outcome.success,
-            "end": outcome.end.value,
+            "end": end.value,
             "components": dict(outcome.components),
         }
         info["fault"] = outcome.fault
-        cut = outcome.end is End.FAULT or (outcome.end is End.TURN_LIMIT and self.max_turns > 1)
+        cut = end is _FAULT or (end is _TURN_LIMIT and self.max_turns > 1)
         return text, turn_reward + outcome.reward, not cut, cut, info
 
     def _cut(self) -> Outcome:
@@ -251,7 +259,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         self._state = copy.deepcopy(snapshot.state)
         self._task, self._turn, self._over = snapshot.task, snapshot.turn, snapshot.over
         self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed
-        self._rng = TurnGenerator(snapshot.episode_seed, snapshot.turn)
+        self._rng.episode_seed = snapshot.episode_seed
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.generator)
 
     def render(self) -> str | None:

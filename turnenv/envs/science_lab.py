@@ -204,7 +204,8 @@ def _reweighted(lab: Lab, weights: Mapping[int, float], reading: tuple[int, int]
 def _entropy(weights: Collection[float]) -> float:
     """Entropy of the posterior (nats) that has these weights."""
     total = sum(weights)
-    return log(total) - sum(map(mul, weights, map(log, weights))) / total
+    weighted: float = sum(map(mul, weights, map(log, weights)))
+    return log(total) - weighted / total
 
 
 def _command(action: str) -> tuple[str, int] | None:

@@ -70,6 +70,7 @@ class WordGuess(TextEnv[Hunt]):
         self._words, self._listed = words, frozenset(words) if len(words) <= _SHORT_LIST else frozenset()
         self._last_word = re.compile(rf".*\b([A-Za-z]{{{length}}})\b", re.DOTALL)
         self._all, self._per_nat = (1 << len(words)) - 1, 0.5 / log(len(words))
+        self._opening = f"Guess the hidden word of {length} letters."
         choice = f"one of these {len(words)} words, and only they may be guessed: {', '.join(words)}"
         if not self._listed:
             choice = f"one of {len(words)} common English words; any {length} letters may be guessed"
@@ -85,7 +86,7 @@ class WordGuess(TextEnv[Hunt]):
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Hunt, str]:
         """Task i hides word i of the list."""
-        return Hunt(options["task"], self._all), f"Guess the hidden word of {self.length} letters."
+        return Hunt(options["task"], self._all), self._opening
 
     def respond(self, state: Hunt, action: str, rng: np.random.Generator) -> Reply:
         """Mark the guess."""
@@ -95,14 +96,13 @@ class WordGuess(TextEnv[Hunt]):
         guess = found[1].lower()
         if self._listed and guess not in self._listed:
             return self._refuse(f"The word {guess} is not in the list: guess one of the words you were given.")
-        marks, words_with = _marked(self.length, guess)
-        mark, before = marks[state.hidden], state.possible
-        state.possible = before & words_with[mark]
+        marked = _marked(self.length, guess)
+        (text, words), before = marked[state.hidden], state.possible
+        state.possible = before & words
         reward = {"information": self._per_nat * log(before.bit_count() / state.possible.bit_count())}
         if guess == self._words[state.hidden]:
-            text = f"{guess}: {mark}. Correct!"
-            return Reply.final(text, reward, outcome={"found": 1.0}, success=True, end=End.SOLVED)
-        return Reply.turn(f"{guess}: {mark}", reward)
+            return Reply.final(f"{text}. Correct!", reward, outcome={"found": 1.0}, success=True, end=End.SOLVED)
+        return Reply.turn(text, reward)
 
     @staticmethod
     def _refuse(reason: str) -> Reply:
@@ -139,14 +139,14 @@ def word_list(length: int) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _marked(length: int, guess: str) -> tuple[tuple[str, ...], Mapping[str, int]]:
-    """The marks of a guess for each hidden word, and for each kind of marks the words that give it, as bits."""
+def _marked(length: int, guess: str) -> tuple[tuple[str, int], ...]:
+    """For each hidden word the guess with its marks, and the words that are marked alike, as bits."""
     marks = tuple(feedback(guess, word) for word in word_list(length))
     words_with: dict[str, int] = {}
     for number, mark in enumerate(marks):
         words_with[mark] = words_with.get(mark, 0) | 1 << number
-    shared = {mark: mark for mark in words_with}
-    return tuple(shared[mark] for mark in marks), words_with
+    shared = {mark: (f"{guess}: {mark}", words) for mark, words in words_with.items()}
+    return tuple(shared[mark] for mark in marks)
 
 
 make_vector = partial(TextVectorEnv, WordGuess)

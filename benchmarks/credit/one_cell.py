@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.contenders import Contender
 from benchmarks.credit.expectation import Measured
+from benchmarks.credit.faults import check
 from benchmarks.credit.measure import measure
 from benchmarks.credit.records import SCHEMA, LabRow, LabRun
 from benchmarks.progress import Status
@@ -72,6 +73,7 @@ def do(run: LabRun, measured: Measured) -> LabRow:
         figures=found.figures,
         profiles=found.profiles,
         learning=found.learning,
+        flags=check(contender),
         seconds=time.monotonic() - clock,
         provenance=provenance("cpu", began),
     )

@@ -38,8 +38,9 @@ def search_then_answer(observation, turn):
 
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize("agent", [None, search_then_answer], ids=["babble", "search"])
-def test_check_env_finds_nothing(env_id, agent):
-    turnenv.check_env(env_id, agent)
+def test_check_env_finds_nothing_and_every_id_pickles(env_id, agent):
+    checks = {check.claim: check.unchecked for check in turnenv.check_env(env_id, agent)}
+    assert not checks["an unpickled copy plays the same"]
 
 
 @pytest.mark.parametrize("env_id", IDS)

@@ -1,5 +1,7 @@
 """Tools from typed functions."""
 
+import copy
+import pickle
 from typing import Annotated, Literal
 
 import pytest
@@ -66,3 +68,28 @@ def test_a_wrong_call_is_explained(call, said):
 def test_an_untyped_function_is_no_tool():
     with pytest.raises(TypeError, match="annotate the parameter 'x'"):
         Tool(lambda x: x)
+
+
+class Counter:
+    """A tool that belongs to an object."""
+
+    def __init__(self):
+        self.total = 0
+        self.toolbox = Toolbox([self.add])
+
+    def add(self, number: int) -> int:
+        """Add a number."""
+        self.total += number
+        return self.total
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda counter: pickle.loads(pickle.dumps(counter))])
+def test_a_copied_toolbox_works_on_the_copied_object(copied):
+    counter = Counter()
+    counter.toolbox.run(ToolCall("add", {"number": 2}))
+    twin = copied(counter)
+    assert twin.toolbox.schemas == counter.toolbox.schemas
+    assert twin.toolbox.run(ToolCall("add", {"number": 3})) == twin.total == 5
+    assert counter.total == 2
+    with pytest.raises(ToolError, match="wrong arguments for add: number"):
+        twin.toolbox.run(ToolCall("add", {"number": "three"}))

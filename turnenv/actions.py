@@ -7,9 +7,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
+
+from turnenv.xml_format import first_block, format_scores
 
 _LONGEST_CALL = 100_000
+_read_json = json.JSONDecoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class XmlGrammar:
 
     def parse(self, text: str) -> Parsed:
         """The first complete `<tool>` or `<answer>` block."""
-        call, answer = _block(text, "tool"), _block(text, "answer")
+        call, answer = first_block(text, "tool"), first_block(text, "answer")
         if answer is not None and (call is None or answer.start < call.start):
             return Answer(answer.body.strip())
         if call is None:
@@ -105,21 +108,8 @@ class XmlGrammar:
         return f"<result>\n{text}\n</result>"
 
     def format_scores(self, text: str) -> Mapping[str, float]:
-        """The paper's two scores of a message (its code's `xml_parser.py`), with nothing paid for absent tags.
-
-        `xml_format`: 0.4 · (share of reasoning and action that is there), and if either is: + 0.2 if each tag has its
-        own line, + 0.2 if the message starts with `<reasoning>`, + 0.2 if it ends with `</tool>` or `</answer>`.
-        `xml_tags`: mean over the four tags of `1 - |count - 1|`, at least 0.
-        """
-        action = "answer" if "<answer>" in text and "<tool>" not in text else "tool"
-        blocks = (_block(text, "reasoning"), _block(text, action))
-        bodies = [block.body for block in blocks if block is not None]
-        spaced = all(body.startswith("\n") and body.endswith("\n") for body in bodies)
-        stripped = text.strip()
-        layout = (spaced + stripped.startswith("<reasoning>") + stripped.endswith(self.stop_strings)) * bool(bodies)
-        counts = [text.count(tag) for name in ("reasoning", action) for tag in (f"<{name}>", f"</{name}>")]
-        tags = sum(1 - abs(count - 1) for count in counts) / len(counts)
-        return {"xml_format": 0.2 * len(bodies) + 0.2 * layout, "xml_tags": max(0.0, tags)}
+        """`turnenv.xml_format.format_scores`: the paper's two scores of a message."""
+        return format_scores(text)
 
     @staticmethod
     def _reasoning(text: str) -> str:
@@ -136,7 +126,7 @@ class HermesGrammar:
     def parse(self, text: str) -> Parsed:
         """The first complete `<tool_call>` outside `<think>`; without one, the text is the answer."""
         spoken = self._THINKING.sub("", text)
-        call = _block(spoken, "tool_call")
+        call = first_block(spoken, "tool_call")
         if call is not None:
             return _json_call(call.body, "arguments", '{"name": "search", "arguments": {"query": "…"}}')
         if "<tool_call>" in spoken:
@@ -247,19 +237,6 @@ def make_grammar(grammar: str | Grammar) -> Grammar:
     return GRAMMARS[grammar]()
 
 
-class _Block(NamedTuple):
-    start: int
-    body: str
-
-
-def _block(text: str, tag: str) -> _Block | None:
-    """The first `<tag>` that is closed, and what it holds; linear in the text, which a lazy regex is not."""
-    start = text.find(f"<{tag}>")
-    inside = start + len(tag) + 2
-    end = text.find(f"</{tag}>", inside) if start >= 0 else -1
-    return None if end < 0 else _Block(start, text[inside:end])
-
-
 def _missing(text: str, *tags_and_form: str) -> str:
     *tags, form = tags_and_form
     if not text.strip():
@@ -272,7 +249,7 @@ def _json_call(body: str, arguments_key: str, form: str) -> ToolCall | Invalid:
     if len(body) > _LONGEST_CALL:
         return Invalid(f"the tool call is longer than {_LONGEST_CALL} characters")
     try:
-        fields = json.loads(body)
+        fields = _read_json(body)
     except (ValueError, RecursionError) as error:
         return Invalid(f"the tool call is not valid JSON ({error}): write {form}")
     if not isinstance(fields, dict) or not isinstance(fields.get("name"), str):

@@ -43,6 +43,10 @@ class Tool:
         self._arguments = create_model(self.name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
         self._names = tuple(fields)
 
+    def __reduce__(self) -> tuple[type[Tool], tuple[Callable[..., Any]]]:
+        """Pickles hold the function; its model of arguments is made anew, for it belongs to no module."""
+        return type(self), (self.function,)
+
     @property
     def schema(self) -> dict[str, Any]:
         """The tool as JSON schema, in the form that chat templates and chat APIs take."""
@@ -71,7 +75,8 @@ class Tool:
         except ValidationError as error:
             faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()[:3])
             raise ToolError(f"wrong arguments for {self.name}: {faults}") from None
-        return {name: getattr(checked, name) for name in self._names}
+        # The model's own values: `getattr` by field takes as long as the validation.
+        return dict(vars(checked))
 
 
 class Toolbox:

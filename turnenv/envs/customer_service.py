@@ -158,9 +158,13 @@ class CustomerService(TextEnv[Conversation]):
 def potential(case: Scenario, records: Records) -> float:
     """Φ: goals reached less changes that are no goal, as a share of the goals, times 0.5; at least −0.5."""
     goals = len(case.goal) + len(case.opened) + 1
-    reached = sum(records.changes.get(fact) == value for fact, value in case.goal.items())
-    known = records.identified + sum(order in records.opened for order in case.opened)
-    harmful = sum(case.goal.get(fact) != value for fact, value in records.changes.items())
+    reached = 0
+    for fact, value in case.goal.items():
+        reached += records.changes.get(fact) == value
+    known = int(records.identified)
+    for order in case.opened:
+        known += order in records.opened
+    harmful = len(records.changes) - reached
     return WEIGHTS["progress"] * max(-1.0, (reached + known - harmful) / goals)
 
 

@@ -97,9 +97,18 @@ def _profiles(measured: Measured, moments: Moments, sampled: Sampled) -> dict[st
         "length": metrics.relative_to_last(metrics.turn_profile(moments), true),
         "direction_outcome": metrics.turn_directions(moments, measured.outcome_gradient),
         "direction_shaped": metrics.turn_directions(moments, measured.shaped_gradient),
+        "share": _share(metrics.turn_profile(moments)),
+        "true_outcome_share": _share(true),
+        "true_shaped_share": _share(metrics.true_profile(measured.shaped_gradient)),
         "loudness": loudness_H,
     }
     return {name: [_finite(float(value)) for value in values] for name, values in profiles.items()}
+
+
+def _share(profile: Floats) -> Floats:
+    """A profile over its root of summed squares, which needs no single turn to stand out of the noise."""
+    length = float(np.sqrt((profile**2).sum()))
+    return np.asarray(profile / length if length > 0.0 else np.full_like(profile, np.nan))
 
 
 def _per_turn(values: list[Floats], measured: Measured) -> Floats:

@@ -71,13 +71,13 @@ def _map(cells: Cells, effort: Effort) -> Figure | None:
     axis.set_xticks(range(len(cells)), [str(cell.facets["setting"]) for cell, _ in cells], rotation=60, ha="right")
     axis.set_yticks(range(len(titles)), titles)
     axis.tick_params(labelsize=7)
-    axis.set_title("Environment turns until solved, median over seeds at a tuned learning rate (–: never)", fontsize=9)
+    figure.suptitle("Turns until solved, median over seeds, tuned learning rate (–: never)", fontsize=9)
     figure.colorbar(image, ax=axis, label="log10 turns")
     return figure
 
 
 def _profile(cells: Cells) -> Figure | None:
-    """One panel an estimator: the length of each turn's expected gradient beside the true one."""
+    """One panel an estimator: how the expected gradient is shared out over turns, beside the exact ones."""
     chains = [each for each in cells if each[0].facets.get("mode") == "aligned" and len(_turns(each)) > 2]
     if not chains:
         return None
@@ -88,19 +88,18 @@ def _profile(cells: Cells) -> Figure | None:
     axes = np.atleast_1d(figure.subplots(math.ceil(len(rows) / columns), columns, sharex=True, sharey=True)).ravel()
     for axis, row in zip(axes, rows, strict=False):
         for name, look in (
-            ("true_outcome", {"color": "0.2", "ls": "--", "label": "exact, outcome"}),
-            ("true_shaped", {"color": "0.55", "ls": ":", "label": "exact, shaped"}),
-            ("length", {"color": COLOURS[1], "marker": "o", "ms": 3, "label": "estimator"}),
+            ("true_outcome_share", {"color": "0.2", "ls": "--", "label": "exact, outcome"}),
+            ("true_shaped_share", {"color": "0.55", "ls": ":", "label": "exact, shaped"}),
+            ("share", {"color": COLOURS[1], "marker": "o", "ms": 3, "label": "estimator"}),
         ):
             values = [math.nan if value is None else value for value in row.profiles[name]]
             axis.plot(range(1, len(values) + 1), values, lw=1.2, **look)
-        axis.set_yscale("symlog", linthresh=1.0)
         axis.set_title(row.run.method.title, fontsize=7)
     for axis in axes[len(rows) :]:
         axis.set_visible(False)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     figure.supxlabel(f"turn ({cell.facets['setting']})", fontsize=8)
-    figure.supylabel("length of the expected gradient, last turn that matters = 1", fontsize=8)
+    figure.supylabel("share of the expected gradient's length", fontsize=8)
     return figure
 
 

@@ -11,7 +11,7 @@ from benchmarks.credit.cells import Cell
 from benchmarks.methods import Method
 from benchmarks.records import Provenance
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class _Frozen(BaseModel):

@@ -21,7 +21,7 @@ from benchmarks.provenance import cores
 from benchmarks.scheduler import Failure, Job, run_jobs
 from turnenv.credit import ESTIMATORS
 
-VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero")
+VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero", "oracle:scale=std")
 """Options that change results enough to stand beside every estimator's defaults."""
 _EPILOG = """\
 examples:
@@ -84,11 +84,15 @@ def methods_of(text: str, own: Sequence[str]) -> tuple[Method, ...]:
     Raises:
         ValueError: if one does not exist or is named twice.
     """
-    named = parse_methods(text) if text else in_report_order(parse_methods(",".join((*ESTIMATORS, *VARIANTS))))
+    named = parse_methods(text) if text else in_report_order(parse_methods(",".join((*ESTIMATORS, *_variants()))))
     mine = tuple(Method(name=name) for name in dict.fromkeys(own))
     for method in mine:
         code_hash(method.name)
     return (*named, *mine)
+
+
+def _variants() -> list[str]:
+    return [variant for variant in VARIANTS if variant.partition(":")[0] in ESTIMATORS]
 
 
 def plan(cells: Sequence[Cell], methods: Sequence[Method], effort: Effort) -> list[LabRun]:

@@ -19,7 +19,7 @@ from benchmarks.credit.contenders import Contender, Session, turn_batch
 from benchmarks.credit.metrics import NULL
 from benchmarks.credit.sampling import play
 from benchmarks.credit.truth import evaluate_all
-from turnenv.credit import Estimator, TurnBatch
+from turnenv.credit import Estimator, TurnBatch, group_normalise
 from turnenv.exact import softmax
 from turnenv.tabular import Floats
 
@@ -77,8 +77,9 @@ class Symptoms:
         silent_before_last: 1 if no turn but the last gets any weight although earlier ones truly matter, else 0.
         environment_share: share of the squared weights that lies on environment tokens.
         shift: 1 if the weights of turns fit the advantages of the turn before or after better than their own, else 0.
-        foreign: how much a group's advantages change when another group's rewards do, relative to their size, beyond a
-            shift and a scale that all groups share (which whitening over the batch brings).
+        foreign: how much a group's advantages change when another group's rewards do, relative to their size, beyond
+            what all groups may share: a shift, a scale (whitening over the batch) and the weights of the group's own
+            turn and outcome scores (trust in turn rewards that is measured over the batch).
         padding: how much advantages change when columns without turns are added, relative to their size.
     """
 
@@ -149,11 +150,14 @@ def _foreign(pipeline: Pipeline, batch: TurnBatch, before_BK: Floats) -> float:
         ),
         outcome_rewards=np.where(changed_B, 1.0 - batch.outcome_rewards, batch.outcome_rewards),
     )
+    turn_BK = group_normalise(batch.turn_rewards, batch.turn_mask, batch.group_ids)
+    outcome_B = group_normalise(batch.outcome_rewards, batch.live, batch.group_ids)
     after_BK, residual = pipeline.advantages(other), 0.0
     for turn in range(before_BK.shape[1]):
-        kept_B = batch.turn_mask[:, turn] & ~changed_B
+        kept_B = batch.turn_mask[:, turn] & ~changed_B & ((before_BK[:, turn] != 0.0) | (after_BK[:, turn] != 0.0))
         before, after = before_BK[kept_B, turn], after_BK[kept_B, turn]
-        design = np.stack([before, np.ones_like(before)], axis=1)
+        shared = (before, np.ones_like(before), turn_BK[kept_B, turn], outcome_B[kept_B])
+        design = np.stack(shared, axis=1)
         fitted = design @ np.linalg.lstsq(design, after, rcond=None)[0]
         residual = max(residual, float(np.abs(after - fitted).max(initial=0.0)))
     return residual / max(float(np.abs(before_BK).max()), NULL)

@@ -28,7 +28,7 @@ class PolicyValues:
         q_REH = self.q[rows, turns, plays.states, plays.actions]
         return np.where(plays.turn_mask, q_REH - self.v[rows, turns, plays.states], 0.0)
 
-    def along(self, plays: Plays, next_values: bool = True) -> Floats:
+    def along(self, plays: Plays) -> Floats:
         """V^π of the state before each turn, (R, E, H + 1); after the last turn of an episode 0."""
         rows = np.arange(len(self.v))[:, None, None]
         before_REH = self.v[rows, np.arange(self.q.shape[1]), plays.states]

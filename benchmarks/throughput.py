@@ -7,7 +7,8 @@ import itertools
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from math import log
 from typing import Any
@@ -22,6 +23,7 @@ from turnenv.envs import IDS
 from turnenv.rollout import vectorise
 from turnenv.types import Episode
 
+_Timed = Callable[[Mapping[str, Callable[[], int]]], dict[str, float]]
 _ROWS = 64
 _NUMBER = re.compile(r"(?<!\d)[-+]?\d{1,18}(?!\d)")
 _GUESSES = tuple(f"I guess {number}" for number in range(1, 51))
@@ -96,21 +98,26 @@ def _describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ids", nargs="*", help="measure the ids that contain one of these (default: all; none: skip)")
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds; medians are shown (default 9)")
     parser.add_argument("--seconds", type=float, default=0.5, help="seconds a measurement (default 0.5)")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="count CPU time, which a busy machine disturbs less; not for waits"
+    )
     parser.add_argument("--no-ratio", action="store_true", help="leave out the comparison with plain Gymnasium")
     parser.set_defaults(run=_run)
 
 
 def _run(given: argparse.Namespace) -> None:
+    clock = time.process_time if given.cpu_time else time.perf_counter
+    timed = partial(measure, rounds=given.rounds, seconds=given.seconds, clock=clock)
     if not given.no_ratio:
-        _print_ratios(given.rounds, given.seconds)
+        _print_ratios(timed)
     wanted = [""] if given.ids is None else given.ids
-    rows = [_row(env_id, given.rounds, given.seconds) for env_id in IDS if any(part in env_id for part in wanted)]
+    rows = [_row(env_id, timed) for env_id in IDS if any(part in env_id for part in wanted)]
     if rows:
         headers = ["id", "agent", "turns an episode", "gym.make, steps/s", f"make_vec {_ROWS}, steps/s"]
         print("\n" + tabulate(rows, headers=headers))
 
 
-def _print_ratios(rounds: int, seconds: float) -> None:
+def _print_ratios(timed: _Timed) -> None:
     plain_id = "turnenv-benchmarks/PlainGuess-v0"
     if plain_id not in gymnasium.registry:
         gymnasium.register(plain_id, entry_point="benchmarks.throughput:PlainGuess")
@@ -121,7 +128,7 @@ def _print_ratios(rounds: int, seconds: float) -> None:
         "make_vec sync 64, turnenv": _synchronous("turnenv/GuessNumber-v0"),
         "make_vec 64, turnenv": _batched("turnenv/GuessNumber-v0"),
     }
-    speeds = measure(contenders, rounds, seconds)
+    speeds = timed(contenders)
     print(tabulate([(name, f"{speed:,.0f}") for name, speed in speeds.items()], headers=["GuessNumber", "steps/s"]))
     single = speeds["gym.make, turnenv"] / speeds["gym.make, plain Gymnasium"]
     batch = speeds["make_vec 64, turnenv"] / speeds["make_vec sync 64, turnenv"]
@@ -129,11 +136,11 @@ def _print_ratios(rounds: int, seconds: float) -> None:
     print(f"turnenv's batch of 64 ÷ Gymnasium's SyncVectorEnv of it: {batch:.2f} (bar 1.5)")
 
 
-def _row(env_id: str, rounds: int, seconds: float) -> tuple[str, str, str, str, str]:
+def _row(env_id: str, timed: _Timed) -> tuple[str, str, str, str, str]:
     """One id: its expert's episodes are recorded, then replayed; resets count as time, not as steps."""
     played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS.get(env_id, _searcher)), range(_ROWS))
     contenders = {"single": _replay_single(env_id, played), "batch": _replay_batch(env_id, played)}
-    speeds = measure(contenders, rounds, seconds)
+    speeds = timed(contenders)
     turns = statistics.fmean(len(episode.turns) for episode in played)
     agent = "expert" if env_id in EXPERTS else "searches"
     return env_id, agent, f"{turns:.1f}", f"{speeds['single']:,.0f}", f"{speeds['batch']:,.0f}"
@@ -182,14 +189,19 @@ def _replay_batch(env_id: str, played: Sequence[Episode]) -> Callable[[], int]:
     return play
 
 
-def measure(contenders: dict[str, Callable[[], int]], rounds: int, seconds: float) -> dict[str, float]:
+def measure(
+    contenders: Mapping[str, Callable[[], int]],
+    rounds: int,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Median steps per second of each contender; a contender plays some steps and returns how many."""
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for _, (name, play) in itertools.product(range(rounds), contenders.items()):
-        steps, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds:
+        steps, start = 0, clock()
+        while clock() - start < seconds:
             steps += play()
-        speeds[name].append(steps / (time.perf_counter() - start))
+        speeds[name].append(steps / (clock() - start))
     return {name: statistics.median(values) for name, values in speeds.items()}
 
 

@@ -1,0 +1,206 @@
+"""Alignment-weighted credit: turn rewards are believed as far as the outcomes seen so far bear them out.
+
+The estimator is turnenv's own. Write ``z_gk(r)`` for a turn's reward normalised among the members of its group that
+took that turn, and ``z_g(R)`` for the outcome normalised in its group. Where turn rewards are right, ``z_gk(r)``
+ranks actions without the noise of the other turns; where they are wrong, only ``z_g(R)`` does. So weigh the first by
+a trust τ::
+
+    A_ik = τ z_gk(r_ik) + z_g(R_i)                                             (every turn, the last one too)
+
+**What winners were paid.** Let ``w_i = max(0, R_i - mean_g) / (max_g - mean_g)``, the share of the way from the
+group's mean to its best outcome, and ``m_gk = max_j z_gk(r_jk)``. Suppose that the winners are drawn towards the best
+paid action of each turn by a share α: ``E[z_gk(r_ik) | i wins] = α m_gk``. z has variance 1 if turn rewards and
+outcome are unrelated, so the least squares estimate of α over all winners and turns is ``s / n`` with ``s = Σ w_i
+m_gk z_gk(r_ik)`` and ``n = Σ w_i m_gk²``: 1 if all winners were paid best, 0 if pay says nothing, negative if winners
+were paid less.
+
+**What losers were paid.** A task may be so hard that no episode wins; then n = 0 and one can only be patient. What
+can be seen is episodes that earned the most that was ever paid at each of their turns, and still had an outcome of
+nothing. Such an episode counts as one observation of α = -1, except that one episode in ``patience`` of them which
+does have an outcome excuses the others: ``d = max(0, failures - patience · successes)``.
+
+**Together**, with ``prior`` observations of α = 1 (turn rewards are trusted until shown wrong)::
+
+    τ = clip((prior + s - d) / (prior + n + d), -1, 1)
+
+s, n, failures and successes are sums over batches in which a batch loses ``1 - memory`` of its weight with every
+later one. The memory is a handful of numbers: no critic, no further rollouts. Without it, the long run of batches
+without a winner, which a policy that chases wrong rewards brings about, makes it forget what the few winners showed.
+
+A constant added to a group's outcomes changes nothing but failures and successes: 0 is read as "nothing achieved".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnenv.credit.batch import TurnBatch
+from turnenv.credit.normalise import group_normalise
+from turnenv.credit.options import check_discount
+
+Floats = NDArray[np.float64]
+
+
+def _nothing_seen() -> Floats:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """What outcomes have shown about turn rewards so far, in sums that older batches fade from.
+
+    Attributes:
+        agreement: s, how far winners were drawn to the best paid actions.
+        evidence: n, the agreement that full alignment would have brought.
+        failures: episodes that were paid the most at every turn, and had an outcome of 0 or less.
+        successes: those with an outcome above 0.
+        lowest: least reward seen at turn k, float (K,); it never fades.
+        highest: greatest reward seen at turn k, float (K,); it never fades.
+    """
+
+    agreement: float = 0.0
+    evidence: float = 0.0
+    failures: float = 0.0
+    successes: float = 0.0
+    lowest: Floats = field(default_factory=_nothing_seen)
+    highest: Floats = field(default_factory=_nothing_seen)
+
+    def trust(self, *, prior: float = 4.0, patience: float = 16.0) -> float:
+        """τ, the weight of turn rewards, from -1 to 1; 1 before anything was seen.
+
+        Args:
+            prior: observations of full alignment that it starts with, above 0.
+            patience: failures that one success excuses, at least 0.
+
+        Raises:
+            ValueError: if an argument is out of range.
+        """
+        if prior <= 0.0 or patience < 0.0:
+            raise ValueError(f"prior must be above 0 and patience at least 0; got {prior} and {patience}")
+        doubt = max(0.0, self.failures - patience * self.successes)
+        trust = (prior + self.agreement - doubt) / (prior + self.evidence + doubt)
+        return min(1.0, max(-1.0, trust))
+
+
+def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memory: float = 0.95) -> Alignment:
+    """Add what a batch shows to what is known.
+
+    Args:
+        batch: B trajectories of at most K turns.
+        known: of earlier batches; it is left as it is.
+        memory: weight that `known` keeps, from 0 to 1.
+
+    Raises:
+        ValueError: if `memory` is not in [0, 1].
+    """
+    check_discount("memory", memory)
+    known = known or Alignment()
+    agreement, evidence = _paid_to_winners(batch)
+    lowest_K = _over_turns(batch, known.lowest, np.minimum)
+    highest_K = _over_turns(batch, known.highest, np.maximum)
+    paid_most_B = _paid_most(batch, lowest_K, highest_K)
+    won_B = batch.outcome_rewards > 0.0
+    return Alignment(
+        memory * known.agreement + agreement,
+        memory * known.evidence + evidence,
+        memory * known.failures + float(paid_most_B[~won_B].sum()),
+        memory * known.successes + float(paid_most_B[won_B].sum()),
+        lowest_K,
+        highest_K,
+    )
+
+
+def aw_grpo(
+    batch: TurnBatch,
+    *,
+    alignment: Alignment | None = None,
+    prior: float = 4.0,
+    patience: float = 16.0,
+    memory: float = 0.95,
+) -> Floats:
+    """Weigh each turn's own score by the measured alignment of turn rewards: ``A_ik = τ z_gk(r_ik) + z_g(R_i)``.
+
+    turnenv's own; the derivation is at the head of this module. τ = 1 is MT-GRPO (arXiv 2505.11821 v2 eq. 5) with
+    ``final_turn="turn+outcome"``, τ = 0 is GRPO on the outcome.
+
+    Args:
+        batch: B trajectories of at most K turns.
+        alignment: what is known, this batch included; None measures this batch alone. `AlignmentWeighted` remembers.
+        prior: observations of full alignment that trust starts with, above 0.
+        patience: failures that one success excuses, at least 0.
+        memory: not read here, but where `AlignmentWeighted` measures.
+
+    Returns:
+        Advantages, float (B, K), 0 where masked.
+
+    Raises:
+        ValueError: if an option is out of range.
+    """
+    alignment = measure_alignment(batch, memory=memory) if alignment is None else alignment
+    turn_BK = group_normalise(batch.turn_rewards, batch.turn_mask, batch.group_ids)
+    outcome_B = group_normalise(batch.outcome_rewards, batch.live, batch.group_ids)
+    trust = alignment.trust(prior=prior, patience=patience)
+    return np.where(batch.turn_mask, trust * turn_BK + outcome_B[:, None], 0.0)
+
+
+@dataclass
+class AlignmentWeighted:
+    """`aw_grpo` that remembers: one of these a training run. `resolve("aw_grpo")` makes a new one.
+
+    Attributes:
+        alignment: what the batches so far have shown; keep it with a checkpoint to go on with the same trust.
+    """
+
+    alignment: Alignment = field(default_factory=Alignment)
+
+    def __call__(self, batch: TurnBatch, *, memory: float = 0.95, **options: Any) -> Floats:
+        """Measure the batch, then score it; options and errors as of `aw_grpo`."""
+        alignment = measure_alignment(batch, self.alignment, memory=memory)
+        advantages_BK = aw_grpo(batch, alignment=alignment, **options)
+        self.alignment = alignment
+        return advantages_BK
+
+
+def _paid_to_winners(batch: TurnBatch) -> tuple[float, float]:
+    """The sums s and n of one batch."""
+    _, group_B = np.unique(batch.group_ids, return_inverse=True)
+    above_B = group_normalise(batch.outcome_rewards, batch.live, batch.group_ids, scale="none").clip(min=0.0)
+    best_B = _greatest(above_B, group_B)
+    win_B = np.divide(above_B, best_B, out=np.zeros_like(above_B), where=best_B > 0.0)
+    z_BK = group_normalise(batch.turn_rewards, batch.turn_mask, batch.group_ids)
+    most_BK = _greatest(z_BK.clip(min=0.0), group_B) * batch.turn_mask
+    return float(win_B @ (most_BK * z_BK).sum(axis=1)), float(win_B @ (most_BK**2).sum(axis=1))
+
+
+def _greatest(values: Floats, group_B: NDArray[np.intp]) -> Floats:
+    """Each row's group maximum, of the shape of `values`, (B,) or (B, K); no value is negative."""
+    order_B = np.argsort(group_B, kind="stable")
+    starts_G = np.flatnonzero(np.diff(group_B[order_B], prepend=-1))
+    return np.asarray(np.maximum.reduceat(values[order_B], starts_G, axis=0)[group_B]) if len(values) else values
+
+
+def _over_turns(batch: TurnBatch, known_K: Floats, extreme: np.ufunc) -> Floats:
+    """The extreme reward at each turn index that any trajectory reached, known ones included."""
+    start = np.inf if extreme is np.minimum else -np.inf
+    found_K = np.full(max(batch.turn_mask.shape[1], len(known_K)), start)
+    found_K[: len(known_K)] = known_K
+    here_K = extreme.reduce(np.where(batch.turn_mask, batch.turn_rewards, start), axis=0, initial=start)
+    found_K[: len(here_K)] = extreme(found_K[: len(here_K)], here_K)
+    return found_K
+
+
+def _paid_most(batch: TurnBatch, lowest_K: Floats, highest_K: Floats) -> Floats:
+    """How nearly a trajectory was paid the most at each of its turns whose pay varies: a product of shares, (B,).
+
+    0 for a trajectory without such a turn, or faulted.
+    """
+    K = batch.turn_mask.shape[1]
+    seen_K = np.isfinite(highest_K[:K])
+    span_K = np.subtract(highest_K[:K], lowest_K[:K], out=np.zeros(K), where=seen_K)
+    counts_BK = batch.turn_mask & (span_K > 0.0)
+    share_BK = np.divide(batch.turn_rewards - lowest_K[:K], span_K, out=np.ones(counts_BK.shape), where=counts_BK)
+    return np.asarray(share_BK.prod(axis=1) * counts_BK.any(axis=1))

@@ -1,23 +1,42 @@
 """Credit assignment: pure functions from turn rewards, outcomes and groups to advantages of each turn."""
 
+from turnenv.credit.alignment import Alignment, AlignmentWeighted, aw_grpo, measure_alignment
 from turnenv.credit.batch import TurnBatch
 from turnenv.credit.normalise import group_normalise
-from turnenv.credit.registry import ESTIMATORS, Estimator, resolve
+from turnenv.credit.placebo import placebo
+from turnenv.credit.pooled import gigpo, igpo, matchtir
+from turnenv.credit.registry import ESTIMATORS, NEEDS, Estimator, resolve
 from turnenv.credit.returns import discounted_sums, return_to_go
 from turnenv.credit.trajectory import gdpo, grpo_mr, grpo_or
+from turnenv.credit.tree import tree_backup
 from turnenv.credit.turn import mt_grpo, mt_grpo_released
+from turnenv.credit.valued import oracle, turn_gae
+from turnenv.credit.whole_batch import reinforce_pp
 
 __all__ = [
     "ESTIMATORS",
+    "NEEDS",
+    "Alignment",
+    "AlignmentWeighted",
     "Estimator",
     "TurnBatch",
+    "aw_grpo",
     "discounted_sums",
     "gdpo",
+    "gigpo",
     "group_normalise",
     "grpo_mr",
     "grpo_or",
+    "igpo",
+    "matchtir",
+    "measure_alignment",
     "mt_grpo",
     "mt_grpo_released",
+    "oracle",
+    "placebo",
+    "reinforce_pp",
     "resolve",
     "return_to_go",
+    "tree_backup",
+    "turn_gae",
 ]

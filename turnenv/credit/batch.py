@@ -11,6 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from turnenv.credit.parents import as_parents
+
 
 @dataclass(frozen=True, eq=False)
 class TurnBatch:
@@ -30,9 +32,15 @@ class TurnBatch:
             unsigned keys wrap, which keeps equality; 0 where masked.
         values: value of the state before turn k, float (B, K+1), or None; the cell after the last live turn is the
             value to bootstrap a truncated trajectory from, cells beyond it hold 0.
+        parents: where a trajectory branched off another of its group, int (B, 2), or None: (b, k) says that its turns
+            before k are copies of trajectory b's and that it went its own way from turn k on; (-1, -1) that it began at
+            the start. A parent has the lower row number, and had itself branched off by turn k.
+        true_advantages: A^π of the action taken at turn k, float (B, K), or None; 0 where masked. Known for environments
+            that `turnenv.exact` solves.
 
     Raises:
-        ValueError: shapes disagree, a mask row is not a prefix, a live cell is not finite, or a cast loses something.
+        ValueError: shapes disagree, a mask row is not a prefix, a live cell is not finite, a cast loses something, or
+            `parents` is no tree.
     """
 
     turn_rewards: NDArray[np.float64]
@@ -42,6 +50,8 @@ class TurnBatch:
     truncated: NDArray[np.bool_]
     state_keys: NDArray[np.int64] | None = None
     values: NDArray[np.float64] | None = None
+    parents: NDArray[np.int64] | None = None
+    true_advantages: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Cast, check, blank the masked cells and freeze every array."""
@@ -61,6 +71,10 @@ class TurnBatch:
         if self.values is not None:
             known_BK1 = np.concatenate([live_B[:, None], mask_BK], axis=1)
             arrays["values"] = _as_floats("values", self.values, known_BK1)
+        if self.parents is not None:
+            arrays["parents"] = as_parents(self.parents, mask_BK, arrays["group_ids"])
+        if self.true_advantages is not None:
+            arrays["true_advantages"] = _as_floats("true_advantages", self.true_advantages, mask_BK)
         for name, array in arrays.items():
             array.flags.writeable = False
             object.__setattr__(self, name, array)
@@ -76,6 +90,8 @@ class TurnBatch:
         faulted: ArrayLike | None = None,
         state_keys: Sequence[Sequence[int]] | None = None,
         values: Sequence[Sequence[float]] | None = None,
+        parents: ArrayLike | None = None,
+        true_advantages: Sequence[Sequence[float]] | None = None,
     ) -> Self:
         """Pad per-trajectory lists into a batch.
 
@@ -87,6 +103,8 @@ class TurnBatch:
             faulted: B flags; a faulted trajectory gets an all-False mask row. None means none was.
             state_keys: B lists of the lengths of ``turn_rewards``, integers of 64 bits, signed or not.
             values: B lists, each one longer than its ``turn_rewards``.
+            parents: B pairs, see the class.
+            true_advantages: B lists of the lengths of ``turn_rewards``.
 
         Returns:
             A batch with K the length of the longest list, faulted ones included, so that any (trajectory, turn) index
@@ -111,6 +129,8 @@ class TurnBatch:
             truncated=np.zeros(B, dtype=bool) if truncated is None else np.asarray(truncated),
             state_keys=None if state_keys is None else _pad("state_keys", _wrap_keys(state_keys), lengths_B),
             values=None if values is None else _pad("values", values, lengths_B + 1),
+            parents=None if parents is None else np.asarray(parents),
+            true_advantages=None if true_advantages is None else _pad("true_advantages", true_advantages, lengths_B),
         )
 
     @property

@@ -54,16 +54,21 @@ def group_normalise(
     _, group_of_row = np.unique(group_ids, return_inverse=True)
     pool_BK = group_of_row[:, None] * columns.shape[1] + np.arange(columns.shape[1])
     normalised = np.zeros_like(values, dtype=np.float64)
-    normalised[members] = _normalise_pools(
+    normalised[members] = normalise_pools(
         values[members], pool_BK.reshape(values.shape)[members], scale=scale, baseline=baseline, eps=eps
     )
     return normalised
 
 
-def _normalise_pools(
-    values_N: NDArray[np.float64], pool_N: NDArray[np.intp], *, scale: Scale, baseline: Baseline, eps: float
+def normalise_pools(
+    values_N: NDArray[np.float64],
+    pool_N: NDArray[np.intp],
+    *,
+    scale: Scale = "std",
+    baseline: Baseline = "mean",
+    eps: float = EPS,
 ) -> NDArray[np.float64]:
-    """Normalise N values, each within the pool of those that carry the same number."""
+    """Normalise N values, each within the pool of those that carry the same number; see `group_normalise`."""
     count_P = np.bincount(pool_N)
     # Measured from the pool's minimum, equal values are exactly 0 however their mean would round.
     lowest_P = np.full(count_P.shape, np.inf)

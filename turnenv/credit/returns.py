@@ -26,6 +26,11 @@ def discounted_sums(rewards: NDArray[np.float64], discount: float) -> NDArray[np
     return np.ascontiguousarray(sums_KB.T)
 
 
+def merged_rewards(batch: TurnBatch) -> NDArray[np.float64]:
+    """Turn rewards with the outcome's reward added at each trajectory's last turn, (B, K); 0 where masked."""
+    return np.asarray(batch.turn_rewards + batch.final_turn_mask * batch.outcome_rewards[:, None])
+
+
 def return_to_go(
     batch: TurnBatch,
     *,
@@ -60,11 +65,10 @@ def return_to_go(
     """
     check_discount("gamma", gamma)
     check_choice("absent", absent, ABSENTS)
-    rewards_BK = batch.turn_rewards + batch.final_turn_mask * batch.outcome_rewards[:, None]
     members_BK = batch.turn_mask
     if absent == "zero":
         members_BK = np.broadcast_to(batch.live[:, None], batch.turn_mask.shape)
     scores_BK = group_normalise(
-        discounted_sums(rewards_BK, gamma), members_BK, batch.group_ids, scale=scale, baseline=baseline
+        discounted_sums(merged_rewards(batch), gamma), members_BK, batch.group_ids, scale=scale, baseline=baseline
     )
     return np.where(batch.turn_mask, scores_BK, 0.0)

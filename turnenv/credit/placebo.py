@@ -1,0 +1,50 @@
+"""The placebo: any estimator, given turn rewards that were dealt out again among the members of the group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnenv.credit.batch import TurnBatch
+
+
+def placebo(batch: TurnBatch, *, estimator: str = "mt_grpo", seed: int = 0, **options: Any) -> NDArray[np.float64]:
+    """Score with turn rewards shuffled inside the group, turn by turn, among the members that took the turn.
+
+    The shuffled rewards have the same density and scale, and say nothing about the actions: what an estimator still
+    gains over the outcome alone does not come from knowing which turn was good.
+
+    Args:
+        batch: B trajectories of at most K turns.
+        estimator: name of the estimator that scores.
+        seed: of the shuffle; with one seed, members of like batches trade places alike, which is as random as they are.
+        **options: of that estimator.
+
+    Returns:
+        Its advantages, float (B, K), 0 where masked.
+
+    Raises:
+        ValueError: no estimator has that name, or it refuses its options.
+    """
+    from turnenv.credit.registry import resolve
+
+    if estimator == "placebo":
+        raise ValueError("a placebo of the placebo is the placebo; name another estimator")
+    return resolve(estimator)(replace(batch, turn_rewards=shuffled_turn_rewards(batch, seed)), **options)
+
+
+def shuffled_turn_rewards(batch: TurnBatch, seed: int) -> NDArray[np.float64]:
+    """Turn rewards after a random permutation within each (group, turn), (B, K); 0 where masked."""
+    live_BK = batch.turn_mask
+    group_BK = np.broadcast_to(batch.group_ids[:, None], live_BK.shape)
+    turn_BK = np.broadcast_to(np.arange(live_BK.shape[1]), live_BK.shape)
+    group_N, turn_N = group_BK[live_BK], turn_BK[live_BK]
+    drawn_N = np.random.default_rng(seed).random(len(group_N))
+    rewards_N, dealt_N = batch.turn_rewards[live_BK], np.empty(len(group_N))
+    dealt_N[np.lexsort((turn_N, group_N))] = rewards_N[np.lexsort((drawn_N, turn_N, group_N))]
+    shuffled_BK = np.zeros(live_BK.shape)
+    shuffled_BK[live_BK] = dealt_N
+    return shuffled_BK

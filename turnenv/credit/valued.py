@@ -1,0 +1,67 @@
+"""Estimators that are told values: a critic's, Monte-Carlo ones, or the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turnenv.credit.batch import TurnBatch
+from turnenv.credit.options import Scale, check_choice, check_discount, SCALES
+from turnenv.credit.returns import discounted_sums, merged_rewards
+
+
+def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten: bool = False) -> NDArray[np.float64]:
+    """Generalised advantages over turns: ``A_ik = Σ_{l>=k} (γλ)^{l-k} δ_il``, ``δ_ik = r_ik + γ V_{k+1} - V_k``.
+
+    Turn-PPO (arXiv 2512.17008), with its γ = 0.99 and λ = 0.9; GAE of arXiv 1506.02438, eq. 16, with turns as steps; r
+    includes the outcome's reward at the last turn. After the last turn V is 0, unless the clock cut the trajectory: then
+    it is the value given there. With values estimated by Monte-Carlo continuations, ``gamma=1, lam=0`` is VinePPO (arXiv
+    2410.01679). Needs ``values``.
+
+    Args:
+        batch: B trajectories of at most K turns, with `values`.
+        gamma: discount of one turn, from 0 to 1.
+        lam: λ, from 0 (one step) to 1 (the return less the value).
+        whiten: normalise over all turns of the batch, as PPO codes do; it moves the baseline.
+
+    Returns:
+        Advantages, float (B, K), 0 where masked.
+
+    Raises:
+        ValueError: the batch has no `values`, or an option is out of range.
+    """
+    check_discount("gamma", gamma)
+    check_discount("lam", lam)
+    if batch.values is None:
+        raise ValueError("turn_gae needs values (B, K+1): a critic's, or means of Monte-Carlo continuations")
+    goes_on_BK = ~batch.final_turn_mask | batch.truncated[:, None]
+    residuals_BK = merged_rewards(batch) + gamma * goes_on_BK * batch.values[:, 1:] - batch.values[:, :-1]
+    advantages_BK = discounted_sums(np.where(batch.turn_mask, residuals_BK, 0.0), gamma * lam)
+    if whiten and batch.turn_mask.any():
+        live_N = advantages_BK[batch.turn_mask]
+        advantages_BK = (advantages_BK - live_N.mean()) / (live_N.std() + 1e-8)
+    return np.where(batch.turn_mask, advantages_BK, 0.0)
+
+
+def oracle(batch: TurnBatch, *, scale: Scale = "none") -> NDArray[np.float64]:
+    """The true advantage of each action taken, which only a solved environment knows: the ceiling of all estimators.
+
+    Unscaled, its expected gradient is the policy gradient (Sutton et al. 2000). Needs ``true_advantages``.
+
+    Args:
+        batch: B trajectories of at most K turns, with `true_advantages`.
+        scale: "none", or "std" to divide by the root mean square over the batch's turns.
+
+    Returns:
+        Advantages, float (B, K), 0 where masked.
+
+    Raises:
+        ValueError: the batch has no `true_advantages`, or `scale` is unknown.
+    """
+    check_choice("scale", scale, SCALES)
+    if batch.true_advantages is None:
+        raise ValueError("oracle needs true_advantages: A^π of an environment that turnenv.exact solves")
+    spread = 1.0
+    if scale == "std":
+        spread = float(np.sqrt((batch.true_advantages**2).sum() / max(1, batch.turn_mask.sum()))) or 1.0
+    return batch.true_advantages / spread

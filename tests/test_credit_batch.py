@@ -138,5 +138,14 @@ def test_from_ragged_names_the_list_that_does_not_fit(options, message):
 @pytest.mark.parametrize("rows", [0, 1, 3])
 @pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
 def test_a_batch_in_which_nobody_acted_has_no_credit(rows, estimator):
-    batch = TurnBatch.from_ragged([[]] * rows, [np.nan] * rows, [0] * rows, faulted=[True] * rows)
+    batch = TurnBatch.from_ragged(
+        [[]] * rows,
+        [np.nan] * rows,
+        [0] * rows,
+        faulted=[True] * rows,
+        state_keys=[[]] * rows,
+        values=[[np.nan]] * rows,
+        parents=np.full((rows, 2), -1),
+        true_advantages=[[]] * rows,
+    )
     assert estimator(batch).shape == (rows, 0)

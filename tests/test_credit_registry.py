@@ -12,6 +12,8 @@ def test_every_estimator_is_public_under_its_own_name():
     assert list(ESTIMATORS) == sorted(ESTIMATORS)
     assert credit.__all__ == sorted(credit.__all__)
     assert set(ESTIMATORS) < set(credit.__all__)
+    assert set(credit.NEEDS) < set(ESTIMATORS)
+    assert len(ESTIMATORS) >= 14
 
 
 def test_the_table_cannot_be_changed():
@@ -34,7 +36,7 @@ def test_resolve_names_the_close_ones(typo):
 
 
 def test_resolve_lists_them_all_when_nothing_is_close():
-    with pytest.raises(ValueError, match="no estimator is named 'xyzzy'; known: gdpo, grpo_mr, grpo_or"):
+    with pytest.raises(ValueError, match="no estimator is named 'xyzzy'; known: aw_grpo, gdpo, gigpo"):
         resolve("xyzzy")
 
 

@@ -35,8 +35,8 @@ class TurnBatch:
         parents: where a trajectory branched off another of its group, int (B, 2), or None: (b, k) says that its turns
             before k are copies of trajectory b's and that it went its own way from turn k on; (-1, -1) that it began at
             the start. A parent has the lower row number, and had itself branched off by turn k.
-        true_advantages: A^π of the action taken at turn k, float (B, K), or None; 0 where masked. Known for environments
-            that `turnenv.exact` solves.
+        true_advantages: A^π of the action taken at turn k, float (B, K), or None; 0 where masked. Known for
+            environments that `turnenv.exact` solves.
 
     Raises:
         ValueError: shapes disagree, a mask row is not a prefix, a live cell is not finite, a cast loses something, or
@@ -128,7 +128,7 @@ class TurnBatch:
             group_ids=np.asarray(group_ids),
             truncated=np.zeros(B, dtype=bool) if truncated is None else np.asarray(truncated),
             state_keys=None if state_keys is None else _pad("state_keys", _wrap_keys(state_keys), lengths_B),
-            values=None if values is None else _pad("values", values, lengths_B + 1),
+            values=None if values is None else _pad("values", values, lengths_B + 1, empty=1),
             parents=None if parents is None else np.asarray(parents),
             true_advantages=None if true_advantages is None else _pad("true_advantages", true_advantages, lengths_B),
         )
@@ -157,8 +157,10 @@ def _wrap_keys(rows: Sequence[Sequence[int]]) -> list[NDArray[np.uint64]]:
     return [np.array([index(key) & 0xFFFF_FFFF_FFFF_FFFF for key in row], dtype=np.uint64) for row in rows]
 
 
-def _pad(name: str, rows: Sequence[Sequence[Any] | NDArray[Any]], lengths_B: NDArray[np.int64]) -> NDArray[Any]:
-    """Lay ragged rows of the given lengths into a zero-padded array."""
+def _pad(
+    name: str, rows: Sequence[Sequence[Any] | NDArray[Any]], lengths_B: NDArray[np.int64], *, empty: int = 0
+) -> NDArray[Any]:
+    """Lay ragged rows of the given lengths into a zero-padded array, `empty` wide if there is no row."""
     found = [len(row) for row in rows]
     if found != lengths_B.tolist():
         where = next((b for b, (n, due) in enumerate(zip(found, lengths_B, strict=False)) if n != due), None)
@@ -166,7 +168,7 @@ def _pad(name: str, rows: Sequence[Sequence[Any] | NDArray[Any]], lengths_B: NDA
         got_text = f"{len(found)}" if where is None else f"{found[where]}"
         raise ValueError(f"{name} has {got_text}, not {due_text}; give one entry a turn (values: one more)")
     flat = np.array(list(chain.from_iterable(rows)))
-    padded = np.zeros((len(lengths_B), max(lengths_B, default=0)), dtype=flat.dtype if flat.size else np.int64)
+    padded = np.zeros((len(lengths_B), max(lengths_B, default=empty)), dtype=flat.dtype if flat.size else np.int64)
     padded[np.arange(padded.shape[1]) < lengths_B[:, None]] = flat
     return padded
 

@@ -36,7 +36,7 @@ def as_parents(array: ArrayLike, mask_BK: NDArray[np.bool_], group_ids: NDArray[
     if bad.any():
         row = rows[np.flatnonzero(bad)[0]]
         raise ValueError(
-            f"parents[{row}] = {pairs_B2[row].tolist()} is no branch: it must name an earlier row of the same group, and a "
-            "turn that both took, not before the parent's own branching"
+            f"parents[{row}] = {pairs_B2[row].tolist()} is no branch: it must name an earlier row of the same "
+            "group, and a turn that both took, not before the parent's own branching"
         )
     return pairs_B2

@@ -29,7 +29,7 @@ def placebo(batch: TurnBatch, *, estimator: str = "mt_grpo", seed: int = 0, **op
     Raises:
         ValueError: no estimator has that name, or it refuses its options.
     """
-    from turnenv.credit.registry import resolve
+    from turnenv.credit.registry import resolve  # the registry holds this function
 
     if estimator == "placebo":
         raise ValueError("a placebo of the placebo is the placebo; name another estimator")

@@ -43,8 +43,8 @@ def matchtir(batch: TurnBatch, *, gamma: float = 0.9) -> NDArray[np.float64]:
     """Mean of a trajectory's score and a turn's: ``A_ik = ½ [z_g(Σ_l r_il) + z_gk(Σ_{l>=k} γ^{l-k} r_il)]``.
 
     MatchTIR (arXiv 2601.10712) with its γ = 0.9. The paper's turn rewards match tool calls to gold ones; here they are
-    whatever the environment pays, the outcome's reward added at the last turn. A turn that no other member took scores 0
-    in the second term, where the released code leaves the bare return.
+    whatever the environment pays, the outcome's reward added at the last turn. A turn that no other member took scores
+    0 in the second term, where the released code leaves the bare return.
 
     Args:
         batch: B trajectories of at most K turns.

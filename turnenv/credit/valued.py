@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnenv.credit.batch import TurnBatch
-from turnenv.credit.options import Scale, check_choice, check_discount, SCALES
+from turnenv.credit.options import SCALES, Scale, check_choice, check_discount
 from turnenv.credit.returns import discounted_sums, merged_rewards
 
 
@@ -14,9 +14,9 @@ def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten:
     """Generalised advantages over turns: ``A_ik = Σ_{l>=k} (γλ)^{l-k} δ_il``, ``δ_ik = r_ik + γ V_{k+1} - V_k``.
 
     Turn-PPO (arXiv 2512.17008), with its γ = 0.99 and λ = 0.9; GAE of arXiv 1506.02438, eq. 16, with turns as steps; r
-    includes the outcome's reward at the last turn. After the last turn V is 0, unless the clock cut the trajectory: then
-    it is the value given there. With values estimated by Monte-Carlo continuations, ``gamma=1, lam=0`` is VinePPO (arXiv
-    2410.01679). Needs ``values``.
+    includes the outcome's reward at the last turn. After the last turn V is 0, unless the clock cut the trajectory:
+    then it is the value given there. With values estimated by Monte-Carlo continuations, ``gamma=1, lam=0`` is VinePPO
+    (arXiv 2410.01679). Needs ``values``.
 
     Args:
         batch: B trajectories of at most K turns, with `values`.

@@ -18,8 +18,8 @@ def reinforce_pp(batch: TurnBatch, *, gamma: float = 1.0, centre: str = "batch")
 
     REINFORCE++ (arXiv 2501.03262) at the level of turns, without its KL term, which belongs to the loss: ``G_ik =
     Σ_{l>=k} γ^{l-k} r_il`` is the return from turn k on, the outcome's reward included. ``centre="group"`` is its
-    variant with a baseline: the mean return of the trajectory's group is subtracted from the whole return first, and the
-    difference, the same at every turn, is whitened.
+    variant with a baseline: the mean return of the trajectory's group is subtracted from the whole return first, and
+    the difference, the same at every turn, is whitened.
 
     Args:
         batch: B trajectories of at most K turns.

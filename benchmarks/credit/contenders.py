@@ -19,13 +19,13 @@ from benchmarks.credit.cells import Problem
 from benchmarks.credit.sampling import Plays
 from benchmarks.credit.truth import evaluate_all
 from benchmarks.methods import Method
-from turnenv.credit import ESTIMATORS, Estimator, TurnBatch, registry, resolve
+from turnenv.credit import ESTIMATORS, NEEDS, Estimator, TurnBatch, resolve
 from turnenv.tabular import Floats
 
 GIVEN = ("state_keys", "values", "true_advantages")
 """The optional fields of a `TurnBatch` that the lab can fill: hashes of the true state, exact V^π of the sum of turn
 rewards and outcome, exact A^π of the outcome."""
-_NEEDS: Mapping[str, Collection[str]] = vars(registry).get("NEEDS", {})
+
 _KNOWN = {field.name for field in dataclasses.fields(TurnBatch)}
 
 
@@ -53,7 +53,7 @@ class Contender:
             ValueError: if there is no such estimator.
         """
         find(method.name)
-        needs = _NEEDS.get(method.name, () if method.name in ESTIMATORS else GIVEN)
+        needs = NEEDS.get(method.name, () if method.name in ESTIMATORS else GIVEN)
         return cls(method.label, lambda: find(method.name), method.options, frozenset(needs))
 
     @property

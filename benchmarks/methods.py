@@ -19,6 +19,12 @@ TITLES = {
     "mt_grpo": "MT-GRPO",
     "mt_grpo_released": "MT-GRPO (released code)",
     "return_to_go": "Return-to-go",
+    "reinforce_pp": "REINFORCE++",
+    "igpo": "IGPO",
+    "matchtir": "MatchTIR",
+    "gigpo": "GiGPO",
+    "placebo": "placebo",
+    "aw_grpo": "AW-GRPO (ours)",
 }
 """How reports write the names, in the order of reports."""
 

@@ -25,8 +25,9 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from turnenv import Episode
-from turnenv.credit import ESTIMATORS, TurnBatch
+from turnenv.credit import ESTIMATORS, AlignmentWeighted, TurnBatch
 from turnenv.training import TurnGRPOTrainer, seed_dataset
+from turnenv.training.advantages import turn_batch
 from turnenv.training.lm_head import only_sampled_tokens
 
 pytestmark = [
@@ -277,6 +278,39 @@ def test_an_estimator_may_be_a_function(tmp_path: Path) -> None:
     rows, output = trainer.recorded[0]
     for row, turns in enumerate(row["turn_of"] for row in rows):
         assert output["advantages"][row, : len(turns)].tolist() == [3.0 * (turn == 0) for turn in turns]
+
+
+def test_an_estimator_remembers_training_and_nothing_else(tmp_path: Path) -> None:
+    estimator, expected = AlignmentWeighted(), AlignmentWeighted()
+    evaluation = {"eval_strategy": "steps", "eval_steps": 1, "num_eval_seeds": 8, "per_device_eval_batch_size": 8}
+    trainer = trained(tmp_path, credit_function=estimator, max_steps=2, **evaluation)
+    sizes = [len(rows) for rows, _ in trainer.recorded]
+    assert sizes == [16, 8, 16, 8]
+    for rows, _ in trainer.recorded[::2]:
+        expected(turn_batch([row["episode"] for row in rows], 8))
+    assert estimator.remembered() == expected.remembered()
+    assert estimator.alignment.evidence > 0.0
+
+
+def test_what_an_estimator_remembers_survives_a_checkpoint(tmp_path: Path) -> None:
+    straight, before, after = (AlignmentWeighted() for _ in range(3))
+    settings = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    trained(tmp_path / "whole", credit_function=straight, **settings)
+
+    def trainer(credit: AlignmentWeighted, **more: Any) -> Recorder:
+        return Recorder(
+            tiny_model(),
+            KeyEnv,
+            config(tmp_path / "parts", **settings),
+            processing_class=word_tokenizer(),
+            credit=credit,
+            **more,
+        )
+
+    trainer(before, callbacks=[StopAfter(2)]).train()
+    assert before.remembered() != straight.remembered()
+    trainer(after).train(resume_from_checkpoint=True)
+    assert after.remembered() == straight.remembered()
 
 
 def test_what_is_logged(tmp_path: Path) -> None:

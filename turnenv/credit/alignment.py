@@ -32,6 +32,7 @@ A constant added to a group's outcomes changes nothing but failures and successe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,7 +153,7 @@ class AlignmentWeighted:
     """`aw_grpo` that remembers: one of these a training run. `resolve("aw_grpo")` makes a new one.
 
     Attributes:
-        alignment: what the batches so far have shown; keep it with a checkpoint to go on with the same trust.
+        alignment: what the batches so far have shown. The trainer keeps it with its checkpoints.
     """
 
     alignment: Alignment = field(default_factory=Alignment)
@@ -163,6 +164,15 @@ class AlignmentWeighted:
         advantages_BK = aw_grpo(batch, alignment=alignment, **options)
         self.alignment = alignment
         return advantages_BK
+
+    def remembered(self) -> dict[str, Any]:
+        """The alignment as plain numbers and lists."""
+        return {name: np.asarray(value).tolist() for name, value in vars(self.alignment).items()}
+
+    def recall(self, remembered: Mapping[str, Any]) -> None:
+        """Go on from what `remembered` gave."""
+        extremes = {name: np.asarray(remembered[name], dtype=float) for name in ("lowest", "highest")}
+        self.alignment = Alignment(**{**remembered, **extremes})
 
 
 def _paid_to_winners(batch: TurnBatch) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -25,6 +26,7 @@ from turnenv.training.advantages import spread_over_tokens, turn_batch
 from turnenv.training.chat import ChatFrame
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.lm_head import only_sampled_tokens
+from turnenv.training.memory import CreditMemory, Remembering
 from turnenv.training.metrics import advantage_metrics, episode_metrics
 from turnenv.training.policy import ChatPolicy, eos_ids_of
 from turnenv.training.seeds import seed_dataset
@@ -88,13 +90,15 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> None:
         args = TurnGRPOConfig() if args is None else args
         self._estimator = resolve(args.credit if credit is None else credit)
-        _try_estimator(self._estimator, args.credit_options)
+        _try_estimator(copy.deepcopy(self._estimator), args.credit_options)
         limit = {} if args.max_turns is None else {"max_turns": args.max_turns}
         self._env = env
         self._env_kwargs = {
             "train": {**(env_kwargs or {}), **limit},
             "eval": {**(eval_env_kwargs or env_kwargs or {}), **limit},
         }
+        if isinstance(self._estimator, Remembering):
+            callbacks = [*(callbacks or []), CreditMemory(self._estimator)]
         self._batches: dict[tuple[str, int], TextVectorEnv] = {}
         self._rows: list[dict[str, Any]] = []
         if eval_dataset is None and args.eval_strategy != "no":
@@ -155,7 +159,9 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         episodes: list[Episode] = gather_object([_without_text(row["episode"]) for row in inputs])
         group_size = self.num_generations if self.model.training else self.num_generations_eval
         batch = turn_batch(episodes, group_size)
-        advantages_BK = self._estimator(batch, **self.args.credit_options)
+        # What an estimator remembers, it remembers of training alone.
+        estimator = self._estimator if self.model.training else copy.deepcopy(self._estimator)
+        advantages_BK = estimator(batch, **self.args.credit_options)
         first = self.accelerator.process_index * len(inputs)
         output["advantages"] = spread_over_tokens(
             advantages_BK[first : first + len(inputs)],
@@ -225,7 +231,7 @@ def _tokenizer_of(model: str | PreTrainedModel, args: TurnGRPOConfig) -> PreTrai
 
 
 def _try_estimator(estimator: Estimator, options: Mapping[str, Any]) -> None:
-    batch = TurnBatch.from_ragged([[0.0, 1.0], [1.0]], [0.0, 1.0], [0, 0])
+    batch = TurnBatch.from_ragged([[0.0, 1.0], [1.0]], [0.0, 1.0], [0, 0], state_keys=[[1, 2], [1]])
     try:
         advantages = estimator(batch, **options)
     except TypeError as error:

@@ -15,42 +15,43 @@ def four(paid, won):
 
 
 def test_before_anything_is_seen_turn_rewards_are_trusted():
-    assert Alignment().trust() == 1.0
+    assert measure_alignment(four([1, 0, 0, 0], [0, 0, 0, 0])).trust(patience=1e9).tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_a_winner_that_was_paid_best_counts_for_alignment():
     alignment = measure_alignment(four([1, 1, 0, 0], [1, 0, 0, 0]))
-    assert alignment.agreement == pytest.approx(HALF**2)
-    assert alignment.evidence == pytest.approx(HALF**2)
+    assert alignment.agreement.tolist() == pytest.approx([HALF**2, 0.0])
+    assert alignment.evidence.tolist() == pytest.approx([HALF**2, 0.0])
     # Of the two paid the most, one failed; the other excuses it.
     assert (alignment.failures, alignment.successes) == (1.0, 1.0)
-    assert alignment.trust() == pytest.approx(1.0)
+    assert alignment.trust().tolist() == pytest.approx([1.0, 1.0])
 
 
-def test_a_winner_that_was_not_paid_counts_against():
+def test_a_winner_that_was_not_paid_counts_against_that_turn_most():
     alignment = measure_alignment(four([1, 1, 0, 0], [0, 0, 1, 0]))
-    assert alignment.agreement == pytest.approx(-(HALF**2))
     n = HALF**2
-    assert alignment.trust(prior=4.0) == pytest.approx((4 - n - 2) / (4 + n + 2))
+    assert alignment.agreement.tolist() == pytest.approx([-n, 0.0])
+    common = (4 - n - 2 / 8) / (4 + n + 2 / 8)
+    assert alignment.trust(prior=4.0, patience=8.0).tolist() == pytest.approx([(4 * common - n) / (4 + n), common])
 
 
 def test_without_winners_those_paid_most_count_against():
     alignment = measure_alignment(four([1, 1, 1, 0], [0, 0, 0, 0]))
-    assert (alignment.agreement, alignment.evidence, alignment.failures) == (0.0, 0.0, 3.0)
-    assert alignment.trust(prior=4.0) == pytest.approx(1 / 7)
+    assert (alignment.agreement.tolist(), alignment.evidence.tolist(), alignment.failures) == ([0, 0], [0, 0], 3.0)
+    assert alignment.trust(prior=4.0, patience=1.0).tolist() == pytest.approx([1 / 7, 1 / 7])
 
 
 def test_one_success_excuses_as_many_failures_as_patience_says():
-    seen = Alignment(failures=20.0, successes=1.0)
-    assert seen.trust(patience=20.0) == 1.0
-    assert seen.trust(patience=16.0) == pytest.approx(0.0)
-    assert seen.trust(patience=0.0) == pytest.approx(-16 / 24)
+    seen = Alignment(np.zeros(1), np.zeros(1), failures=20.0, successes=1.0)
+    assert seen.trust(patience=20.0).tolist() == [1.0]
+    assert seen.trust(patience=4.0).tolist() == pytest.approx([0.0])
+    assert seen.trust(patience=1.0).tolist() == pytest.approx([-15 / 23])
 
 
 def test_memory_fades_sums_and_keeps_extremes():
     first = measure_alignment(four([2, 2, 0, 0], [1, 0, 0, 0]))
     second = measure_alignment(four([1, 1, 0, 0], [0, 0, 0, 0]), first, memory=0.5)
-    assert second.agreement == pytest.approx(first.agreement / 2)
+    assert second.agreement.tolist() == pytest.approx((first.agreement / 2).tolist())
     assert second.highest.tolist() == [2.0, 0.0]
     # Two were paid half of the most ever seen.
     assert second.failures == pytest.approx(0.5 * first.failures + 1.0)
@@ -72,7 +73,9 @@ def test_full_trust_is_mt_grpo_with_the_last_turn_scored():
         np.arange(12) // 4,
         [False] * 12,
     )
-    np.testing.assert_allclose(aw_grpo(batch, alignment=Alignment()), mt_grpo(batch, final_turn="turn+outcome"))
+    np.testing.assert_allclose(
+        aw_grpo(batch, alignment=Alignment(np.zeros(4), np.zeros(4))), mt_grpo(batch, final_turn="turn+outcome")
+    )
 
 
 def test_a_faulted_trajectory_is_no_evidence():
@@ -80,11 +83,12 @@ def test_a_faulted_trajectory_is_no_evidence():
     rows = [*kept.turn_rewards.tolist(), [9.0, 9.0]]
     broken = TurnBatch.from_ragged(rows, [1.0, 0, 0, 0, 0], [0] * 5, faulted=[False] * 4 + [True])
     one, other = measure_alignment(kept), measure_alignment(broken)
-    assert (one.agreement, one.evidence, one.failures) == (other.agreement, other.evidence, other.failures)
+    for name in ("agreement", "evidence", "failures", "successes", "highest"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert (aw_grpo(broken)[4] == 0.0).all()
 
 
-@pytest.mark.parametrize("options", [{"prior": 0.0}, {"patience": -1.0}, {"memory": 1.5}])
+@pytest.mark.parametrize("options", [{"prior": 0.0}, {"patience": 0.0}, {"memory": 1.5}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         aw_grpo(four([1, 0, 0, 0], [1, 0, 0, 0]), **options)
@@ -109,10 +113,10 @@ def learn(right, paid, turns, *, batches, seed, actions=4, rate=0.8):
 def test_honest_rewards_are_used_from_the_first_batch():
     success, trust = learn(0, 0, turns=8, batches=80, seed=0)
     assert success > 0.9
-    assert trust > 0.9
+    assert trust.min() > 0.9
 
 
 def test_lying_rewards_are_seen_through():
     success, trust = learn(0, 1, turns=4, batches=300, seed=0)
     assert success > 0.9
-    assert trust < 0.0
+    assert trust[:-1].max() < 0.0

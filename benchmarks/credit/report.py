@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.credit import held_out
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
 from benchmarks.credit.one_cell import LabRows
@@ -71,6 +72,7 @@ def render(by_suite: Mapping[str, Sequence[tuple[Cell, list[LabRow]]]], effort: 
         parts += [f"## {suite}"] if len(by_suite) > 1 else []
         for cell, rows in cells:
             parts += [f"### {cell.facets['setting']}", _caption(cell, rows), _triple(rows, effort), _credit(rows)]
+    parts += [held_out.report([cell for cells in by_suite.values() for cell in cells], effort)]
     rows = [row for cells in by_suite.values() for _, some in cells for row in some]
     parts += [_skipped(rows), "## Budget", _budget(rows)]
     return "\n\n".join(part for part in parts if part) + "\n"

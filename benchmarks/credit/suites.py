@@ -40,6 +40,16 @@ def _hackable(length: int, weight: float) -> Cell:
     )
 
 
+def _right(length: int, **changes: Any) -> Cell:
+    """A held-out cell whose turn rewards are right; one group a batch, so that episodes are counted finely."""
+    changes = {"groups": 1, "budget": 600 * 8 * length} | changes
+    return chain(length, facets={"held_out": "right"}, **changes)
+
+
+def _wrong(length: int, **changes: Any) -> Cell:
+    return chain(length, keep_going=True, facets={"held_out": "wrong"}, **changes)
+
+
 def _exact(length: int, **changes: Any) -> Cell:
     return chain(length, actions=2, budget=0, groups=1, facets={"exact": "yes"}, **changes)
 
@@ -87,6 +97,26 @@ SUITES: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
         ),
         "credit/group-size": tuple(
             chain(4, group_size=size, groups=32 // size, label=f"groups of {size}") for size in (2, 4, 8, 16, 32)
+        ),
+        "credit/held-out": (
+            _right(8, actions=5, label="8 turns, 5 actions"),
+            _right(8, actions=12, label="8 turns, 12 actions"),
+            _right(8, actions=6, slip=0.1, threshold=0.45, label="8 turns, 6 actions, slip 0.1"),
+            _right(8, actions=5, errors="fatal", label="8 turns, 5 actions, an error ends"),
+            _right(8, actions=7, group_size=32, budget=600 * 32 * 8, label="8 turns, 7 actions, groups of 32"),
+            _right(8, actions=10, distractors=2, delay=4, label="8 turns, 2 do not matter, outcome 4 late"),
+            _right(16, actions=5, label="16 turns, 5 actions"),
+            _right(16, actions=12, label="16 turns, 12 actions"),
+            _right(16, actions=5, slip=0.03, threshold=0.6, label="16 turns, 5 actions, slip 0.03"),
+            _right(16, actions=5, errors="fatal", label="16 turns, 5 actions, an error ends"),
+            _right(16, actions=10, group_size=6, label="16 turns, 10 actions, groups of 6"),
+            _wrong(3, actions=5, mode="hackable", label="3 turns, 5 actions, bait"),
+            _wrong(4, actions=3, mode="hackable", weight=1.0, label="4 turns, 3 actions, bait worth 1"),
+            _wrong(7, actions=2, mode="hackable", label="7 turns, 2 actions, bait"),
+            _wrong(9, actions=2, mode="hackable", weight=2.0, label="9 turns, 2 actions, bait worth 2"),
+            _wrong(4, actions=2, mode="shuffled", label="4 turns, 2 actions, shuffled"),
+            _wrong(6, actions=2, mode="shuffled", label="6 turns, 2 actions, shuffled"),
+            _wrong(3, actions=5, mode="shuffled", label="3 turns, 5 actions, shuffled"),
         ),
         "quick": (
             _exact(2, label="2 turns, 2 actions"),

@@ -3,25 +3,27 @@
 The estimator is turnenv's own. Write ``z_gk(r)`` for a turn's reward normalised among the members of its group that
 took that turn, and ``z_g(R)`` for the outcome normalised in its group. Where turn rewards are right, ``z_gk(r)``
 ranks actions without the noise of the other turns; where they are wrong, only ``z_g(R)`` does. So weigh the first by
-a trust τ::
+a trust τ_k::
 
-    A_ik = τ z_gk(r_ik) + z_g(R_i)                                             (every turn, the last one too)
+    A_ik = τ_k z_gk(r_ik) + z_g(R_i)                                           (every turn, the last one too)
 
 **What winners were paid.** Let ``w_i = max(0, R_i - mean_g) / (max_g - mean_g)``, the share of the way from the
 group's mean to its best outcome, and ``m_gk = max_j z_gk(r_jk)``. Suppose that the winners are drawn towards the best
-paid action of each turn by a share α: ``E[z_gk(r_ik) | i wins] = α m_gk``. z has variance 1 if turn rewards and
-outcome are unrelated, so the least squares estimate of α over all winners and turns is ``s / n`` with ``s = Σ w_i
-m_gk z_gk(r_ik)`` and ``n = Σ w_i m_gk²``: 1 if all winners were paid best, 0 if pay says nothing, negative if winners
+paid action of turn k by a share α_k: ``E[z_gk(r_ik) | i wins] = α_k m_gk``. z has variance 1 if turn rewards and
+outcome are unrelated, so the least squares estimate of α_k over all winners is ``s_k / n_k`` with ``s_k = Σ w_i m_gk
+z_gk(r_ik)`` and ``n_k = Σ w_i m_gk²``: 1 if all winners were paid best, 0 if pay says nothing, negative if winners
 were paid less.
 
 **What losers were paid.** A task may be so hard that no episode wins; then n = 0 and one can only be patient. What
 can be seen is episodes that earned the most that was ever paid at each of their turns, and still had an outcome of
-nothing. Such an episode counts as one observation of α = -1, except that one episode in ``patience`` of them which
-does have an outcome excuses the others: ``d = max(0, failures - patience · successes)``.
+nothing. So many as ``patience`` of these failures count as one observation of α = -1, unless episodes that were paid as
+well did have an outcome: ``d = max(0, failures / patience - successes)``.
 
-**Together**, with ``prior`` observations of α = 1 (turn rewards are trusted until shown wrong)::
+**Together**, with ``prior`` observations of α = 1 (turn rewards are trusted until shown wrong), first for all turns
+alike and then for each, where the common trust stands for as many observations::
 
-    τ = clip((prior + s - d) / (prior + n + d), -1, 1)
+    τ   = clip((prior + Σ_k s_k - d) / (prior + Σ_k n_k + d), -1, 1)
+    τ_k = clip((prior τ + s_k) / (prior + n_k), -1, 1)
 
 s, n, failures and successes are sums over batches in which a batch loses ``1 - memory`` of its weight with every
 later one. The memory is a handful of numbers: no critic, no further rollouts. Without it, the long run of batches
@@ -55,39 +57,40 @@ class Alignment:
     """What outcomes have shown about turn rewards so far, in sums that older batches fade from.
 
     Attributes:
-        agreement: s, how far winners were drawn to the best paid actions.
-        evidence: n, the agreement that full alignment would have brought.
+        agreement: s_k, how far winners were drawn to the best paid actions of turn k, float (K,).
+        evidence: n_k, the agreement that full alignment would have brought, float (K,).
         failures: episodes that were paid the most at every turn, and had an outcome of 0 or less.
         successes: those with an outcome above 0.
         lowest: least reward seen at turn k, float (K,); it never fades.
         highest: greatest reward seen at turn k, float (K,); it never fades.
     """
 
-    agreement: float = 0.0
-    evidence: float = 0.0
+    agreement: Floats = field(default_factory=_nothing_seen)
+    evidence: Floats = field(default_factory=_nothing_seen)
     failures: float = 0.0
     successes: float = 0.0
     lowest: Floats = field(default_factory=_nothing_seen)
     highest: Floats = field(default_factory=_nothing_seen)
 
-    def trust(self, *, prior: float = 4.0, patience: float = 16.0) -> float:
-        """τ, the weight of turn rewards, from -1 to 1; 1 before anything was seen.
+    def trust(self, *, prior: float = 4.0, patience: float = 8.0) -> Floats:
+        """τ_k, the weight of turn k's reward, from -1 to 1, float (K,).
 
         Args:
             prior: observations of full alignment that it starts with, above 0.
-            patience: failures that one success excuses, at least 0.
+            patience: failures that count as one observation against, above 0.
 
         Raises:
             ValueError: if an argument is out of range.
         """
-        if prior <= 0.0 or patience < 0.0:
-            raise ValueError(f"prior must be above 0 and patience at least 0; got {prior} and {patience}")
-        doubt = max(0.0, self.failures - patience * self.successes)
-        trust = (prior + self.agreement - doubt) / (prior + self.evidence + doubt)
-        return min(1.0, max(-1.0, trust))
+        if prior <= 0.0 or patience <= 0.0:
+            raise ValueError(f"prior and patience must be above 0; got {prior} and {patience}")
+        doubt = max(0.0, self.failures / patience - self.successes)
+        common = (prior + self.agreement.sum() - doubt) / (prior + self.evidence.sum() + doubt)
+        each_K = (prior * np.clip(common, -1.0, 1.0) + self.agreement) / (prior + self.evidence)
+        return np.clip(each_K, -1.0, 1.0)
 
 
-def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memory: float = 0.95) -> Alignment:
+def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memory: float = 0.98) -> Alignment:
     """Add what a batch shows to what is known.
 
     Args:
@@ -100,14 +103,14 @@ def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memor
     """
     check_discount("memory", memory)
     known = known or Alignment()
-    agreement, evidence = _paid_to_winners(batch)
+    agreement_K, evidence_K = _paid_to_winners(batch)
     lowest_K = _over_turns(batch, known.lowest, np.minimum)
     highest_K = _over_turns(batch, known.highest, np.maximum)
     paid_most_B = _paid_most(batch, lowest_K, highest_K)
     won_B = batch.outcome_rewards > 0.0
     return Alignment(
-        memory * known.agreement + agreement,
-        memory * known.evidence + evidence,
+        _longer(memory * known.agreement, agreement_K),
+        _longer(memory * known.evidence, evidence_K),
         memory * known.failures + float(paid_most_B[~won_B].sum()),
         memory * known.successes + float(paid_most_B[won_B].sum()),
         lowest_K,
@@ -120,10 +123,10 @@ def aw_grpo(
     *,
     alignment: Alignment | None = None,
     prior: float = 4.0,
-    patience: float = 16.0,
-    memory: float = 0.95,
+    patience: float = 8.0,
+    memory: float = 0.98,
 ) -> Floats:
-    """Weigh each turn's own score by the measured alignment of turn rewards: ``A_ik = τ z_gk(r_ik) + z_g(R_i)``.
+    """Weigh each turn's own score by the measured alignment of turn rewards: ``A_ik = τ_k z_gk(r_ik) + z_g(R_i)``.
 
     turnenv's own; the derivation is at the head of this module. τ = 1 is MT-GRPO (arXiv 2505.11821 v2 eq. 5) with
     ``final_turn="turn+outcome"``, τ = 0 is GRPO on the outcome.
@@ -132,20 +135,22 @@ def aw_grpo(
         batch: B trajectories of at most K turns.
         alignment: what is known, this batch included; None measures this batch alone. `AlignmentWeighted` remembers.
         prior: observations of full alignment that trust starts with, above 0.
-        patience: failures that one success excuses, at least 0.
+        patience: failures that count as one observation against, above 0.
         memory: not read here, but where `AlignmentWeighted` measures.
 
     Returns:
         Advantages, float (B, K), 0 where masked.
 
     Raises:
-        ValueError: if an option is out of range.
+        ValueError: if an option is out of range, or `alignment` knows fewer turns than the batch has.
     """
     alignment = measure_alignment(batch, memory=memory) if alignment is None else alignment
     turn_BK = group_normalise(batch.turn_rewards, batch.turn_mask, batch.group_ids)
     outcome_B = group_normalise(batch.outcome_rewards, batch.live, batch.group_ids)
-    trust = alignment.trust(prior=prior, patience=patience)
-    return np.where(batch.turn_mask, trust * turn_BK + outcome_B[:, None], 0.0)
+    if len(alignment.agreement) < turn_BK.shape[1]:
+        raise ValueError("the alignment knows fewer turns than the batch; measure_alignment(batch, known) adds them")
+    trust_K = alignment.trust(prior=prior, patience=patience)[: turn_BK.shape[1]]
+    return np.where(batch.turn_mask, trust_K * turn_BK + outcome_B[:, None], 0.0)
 
 
 @dataclass
@@ -158,7 +163,7 @@ class AlignmentWeighted:
 
     alignment: Alignment = field(default_factory=Alignment)
 
-    def __call__(self, batch: TurnBatch, *, memory: float = 0.95, **options: Any) -> Floats:
+    def __call__(self, batch: TurnBatch, *, memory: float = 0.98, **options: Any) -> Floats:
         """Measure the batch, then score it; options and errors as of `aw_grpo`."""
         alignment = measure_alignment(batch, self.alignment, memory=memory)
         advantages_BK = aw_grpo(batch, alignment=alignment, **options)
@@ -171,19 +176,27 @@ class AlignmentWeighted:
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Go on from what `remembered` gave."""
-        extremes = {name: np.asarray(remembered[name], dtype=float) for name in ("lowest", "highest")}
-        self.alignment = Alignment(**{**remembered, **extremes})
+        arrays = {name: np.asarray(value, dtype=float) for name, value in remembered.items() if isinstance(value, list)}
+        self.alignment = Alignment(**{**remembered, **arrays})
 
 
-def _paid_to_winners(batch: TurnBatch) -> tuple[float, float]:
-    """The sums s and n of one batch."""
+def _longer(known_K: Floats, found_K: Floats) -> Floats:
+    """The sum of two rows, the shorter one padded with 0."""
+    total_K = np.zeros(max(len(known_K), len(found_K)))
+    total_K[: len(known_K)] += known_K
+    total_K[: len(found_K)] += found_K
+    return total_K
+
+
+def _paid_to_winners(batch: TurnBatch) -> tuple[Floats, Floats]:
+    """The sums s_k and n_k of one batch, (K,) each."""
     _, group_B = np.unique(batch.group_ids, return_inverse=True)
     above_B = group_normalise(batch.outcome_rewards, batch.live, batch.group_ids, scale="none").clip(min=0.0)
     best_B = _greatest(above_B, group_B)
     win_B = np.divide(above_B, best_B, out=np.zeros_like(above_B), where=best_B > 0.0)
     z_BK = group_normalise(batch.turn_rewards, batch.turn_mask, batch.group_ids)
     most_BK = _greatest(z_BK.clip(min=0.0), group_B) * batch.turn_mask
-    return float(win_B @ (most_BK * z_BK).sum(axis=1)), float(win_B @ (most_BK**2).sum(axis=1))
+    return win_B @ (most_BK * z_BK), win_B @ most_BK**2
 
 
 def _greatest(values: Floats, group_B: NDArray[np.intp]) -> Floats:

@@ -87,7 +87,7 @@ class Alignment:
         doubt = max(0.0, self.failures / patience - self.successes)
         common = (prior + self.agreement.sum() - doubt) / (prior + self.evidence.sum() + doubt)
         each_K = (prior * np.clip(common, -1.0, 1.0) + self.agreement) / (prior + self.evidence)
-        return np.clip(each_K, -1.0, 1.0)
+        return np.asarray(np.clip(each_K, -1.0, 1.0))
 
 
 def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memory: float = 0.98) -> Alignment:

@@ -18,7 +18,6 @@ from tabulate import tabulate
 
 import turnenv
 from agents.scripted import EXPERTS
-from turnenv.actions import XmlGrammar
 from turnenv.envs import IDS
 from turnenv.rollout import vectorise
 from turnenv.types import Episode
@@ -113,7 +112,7 @@ def _run(given: argparse.Namespace) -> None:
     wanted = [""] if given.ids is None else given.ids
     rows = [_row(env_id, timed) for env_id in IDS if any(part in env_id for part in wanted)]
     if rows:
-        headers = ["id", "agent", "turns an episode", "gym.make, steps/s", f"make_vec {_ROWS}, steps/s"]
+        headers = ["id", "turns an episode", "gym.make, steps/s", f"make_vec {_ROWS}, steps/s"]
         print("\n" + tabulate(rows, headers=headers))
 
 
@@ -136,19 +135,13 @@ def _print_ratios(timed: _Timed) -> None:
     print(f"turnenv's batch of 64 ÷ Gymnasium's SyncVectorEnv of it: {batch:.2f} (bar 1.5)")
 
 
-def _row(env_id: str, timed: _Timed) -> tuple[str, str, str, str, str]:
+def _row(env_id: str, timed: _Timed) -> tuple[str, str, str, str]:
     """One id: its expert's episodes are recorded, then replayed; resets count as time, not as steps."""
-    played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS.get(env_id, _searcher)), range(_ROWS))
+    played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS[env_id]), range(_ROWS))
     contenders = {"single": _replay_single(env_id, played), "batch": _replay_batch(env_id, played)}
     speeds = timed(contenders)
     turns = statistics.fmean(len(episode.turns) for episode in played)
-    agent = "expert" if env_id in EXPERTS else "searches"
-    return env_id, agent, f"{turns:.1f}", f"{speeds['single']:,.0f}", f"{speeds['batch']:,.0f}"
-
-
-def _searcher() -> Callable[[str], str]:
-    """For ids without an expert: looks up what it reads, and names a number."""
-    return lambda observation: XmlGrammar().call("search", {"query": observation[:200]}) + " 25"
+    return env_id, f"{turns:.1f}", f"{speeds['single']:,.0f}", f"{speeds['batch']:,.0f}"
 
 
 def _replay_single(env_id: str, played: Iterable[Episode]) -> Callable[[], int]:

@@ -39,12 +39,12 @@ def placebo(batch: TurnBatch, *, estimator: str = "mt_grpo", seed: int = 0, **op
 def shuffled_turn_rewards(batch: TurnBatch, seed: int) -> NDArray[np.float64]:
     """Turn rewards after a random permutation within each (group, turn), (B, K); 0 where masked."""
     live_BK = batch.turn_mask
-    group_BK = np.broadcast_to(batch.group_ids[:, None], live_BK.shape)
-    turn_BK = np.broadcast_to(np.arange(live_BK.shape[1]), live_BK.shape)
-    group_N, turn_N = group_BK[live_BK], turn_BK[live_BK]
-    drawn_N = np.random.default_rng(seed).random(len(group_N))
-    rewards_N, dealt_N = batch.turn_rewards[live_BK], np.empty(len(group_N))
-    dealt_N[np.lexsort((turn_N, group_N))] = rewards_N[np.lexsort((drawn_N, turn_N, group_N))]
+    _, group_B = np.unique(batch.group_ids, return_inverse=True)
+    pool_N = (group_B[:, None] * live_BK.shape[1] + np.arange(live_BK.shape[1]))[live_BK]
+    drawn_N = np.random.default_rng(seed).random(len(pool_N))
+    rewards_N, dealt_N = batch.turn_rewards[live_BK], np.empty(len(pool_N))
+    # A number between a pool's and the next one's sorts by pool first, then at random.
+    dealt_N[np.argsort(pool_N, kind="stable")] = rewards_N[np.argsort(pool_N + drawn_N)]
     shuffled_BK = np.zeros(live_BK.shape)
     shuffled_BK[live_BK] = dealt_N
     return shuffled_BK

@@ -25,6 +25,9 @@ TITLES = {
     "gigpo": "GiGPO",
     "placebo": "placebo",
     "aw_grpo": "AW-GRPO (ours)",
+    "turn_gae": "turn GAE",
+    "tree_backup": "tree backup",
+    "oracle": "oracle",
 }
 """How reports write the names, in the order of reports."""
 

@@ -122,3 +122,20 @@ def test_later_turn_scores_add_nothing_to_the_expected_gradient_of_going_on():
         for accumulate in (False, True)
     )
     assert accumulated == pytest.approx(plain, abs=1e-12)
+
+
+@pytest.mark.parametrize("group_size", [2, 4, 8])
+@pytest.mark.parametrize(("call", "paid"), [(0.5, 0.8), (0.25, 0.6), (0.9, 1.0)])
+def test_the_bias_of_the_papers_final_turn_rule_has_a_closed_form(call, paid, group_size):
+    """The score of answering at once is dropped, so of E[∇log π (r - mean)] = p(1-p)q only the calls' part is left.
+
+    Calls have ∇log π = 1-p and on average r - p·q = q(1-p), less 1/G of it for the mean that includes the trajectory:
+    the expected gradient is p(1-p)q · (1-p) · (G-1)/G, and the bias -p(1-p)q · (p + (1-p)/G).
+    """
+    paths = [Path(1 - call, (0.0,), 0.0, (-call,))]
+    paths += [Path(call * chance, (reward, 0.0), 0.0, (1 - call, 0.0)) for reward, chance in bernoulli(paid)]
+    gradient = call * (1 - call) * paid
+    assert true_gradient(paths) == pytest.approx(gradient, abs=1e-12)
+    found = expected_gradient(paths, group_size, mt_grpo, scale="none")
+    assert found == pytest.approx(gradient * (1 - call) * (1 - 1 / group_size), abs=1e-12)
+    assert found - gradient == pytest.approx(-gradient * (call + (1 - call) / group_size), abs=1e-12)

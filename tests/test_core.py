@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnenv import End, Reply, TextEnv, collect, rollout
-from turnenv.core import TurnGenerator, hash_state
+from turnenv.noise import TurnGenerator
+from turnenv.state_keys import hash_state
 
 
 class Dice(TextEnv[list[int]]):
@@ -183,7 +184,7 @@ def test_render_shows_the_transcript():
 
 def test_state_keys_are_the_same_in_every_process():
     key = ("Zürich", 3, None, (1.5, "x"))
-    code = f"from turnenv.core import hash_state; print(hash_state({key!r}))"
+    code = f"from turnenv.state_keys import hash_state; print(hash_state({key!r}))"
     printed = {
         subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}

@@ -6,28 +6,21 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import blake2b
-from marshal import dumps as marshalled
-from struct import Struct
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from turnenv.noise import TurnGenerator
 from turnenv.spaces import UnicodeText
+from turnenv.state_keys import hash_state
 from turnenv.types import End, Outcome
 
 State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
 # An enum's member costs a look-up in Python code.
 _FAULT, _TURN_LIMIT = End.FAULT, End.TURN_LIMIT
-_MARSHAL_VERSION = 2
-_LONGEST_KEPT = 512
-_DRAW = Struct("<qqq").pack
-_SIGNED = Struct("<q").unpack
-_UNSIGNED = Struct("<Q").unpack
 
 
 class Reply(NamedTuple):
@@ -267,37 +260,6 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return None if self.render_mode is None else "\n\n".join(self._transcript)
 
 
-class TurnGenerator:
-    """Stands in for the `numpy.random.Generator` of one turn: `random()` is a hash, anything else seeds a generator.
-
-    Seeding takes longer than a whole turn of most tasks; most turns draw nothing, or a number or two.
-    """
-
-    __slots__ = ("draws", "episode_seed", "generator", "turn")
-
-    def __init__(self, episode_seed: int, turn: int) -> None:
-        self.episode_seed, self.turn, self.draws = episode_seed, turn, 0
-        self.generator: np.random.Generator | None = None
-
-    def random(self, *args: Any, **kwargs: Any) -> Any:
-        """A float in [0, 1) of 53 bits; with arguments, what the generator makes of them."""
-        if args or kwargs:
-            return self._seeded().random(*args, **kwargs)
-        counted = _DRAW(self.episode_seed, self.turn, self.draws)
-        self.draws += 1
-        return (_UNSIGNED(blake2b(counted, digest_size=8).digest())[0] >> 11) * 2.0**-53
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what copy and pickle look for
-            raise AttributeError(name)
-        return getattr(self._seeded(), name)
-
-    def _seeded(self) -> np.random.Generator:
-        if self.generator is None:
-            self.generator = np.random.default_rng((self.episode_seed, self.turn))
-        return self.generator
-
-
 def _as_floats(rewards: Mapping[str, float]) -> tuple[dict[str, float], float]:
     """The rewards by name as floats, and their sum."""
     components, total = {}, 0.0
@@ -305,23 +267,3 @@ def _as_floats(rewards: Mapping[str, float]) -> tuple[dict[str, float], float]:
         components[name] = reward = float(value)
         total += reward
     return components, total
-
-
-def hash_state(key: object) -> int:
-    """A signed 64-bit hash of a state's key: equal keys, equal hashes, in every process (`hash` of a str is not so).
-
-    What `marshal` cannot write (dataclasses, fractions) is hashed by its `repr`.
-    """
-    try:
-        # Before version 3 the bytes depend on the value alone, not on which objects are shared.
-        data = marshalled(key, _MARSHAL_VERSION)  # type: ignore[arg-type]
-    except ValueError:
-        data = repr(key).encode("utf-8", "surrogatepass")
-    return _digest(data) if len(data) <= _LONGEST_KEPT else _digest.__wrapped__(data)
-
-
-@lru_cache(maxsize=1 << 13)
-def _digest(data: bytes) -> int:
-    """Kept, as the members of a group come through the same states."""
-    digest: int = _SIGNED(blake2b(data, digest_size=8).digest())[0]
-    return digest

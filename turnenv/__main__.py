@@ -43,6 +43,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m turnenv", description="Multi-turn text environments.")
     commands = parser.add_subparsers(required=True, dest="command", metavar="command")
+    check, probe = _add_check(commands), _add_probe(commands)
+    given = parser.parse_args(arguments)
+    if given.command == "probe-judge":
+        if given.endpoint and not given.model:
+            probe.error("--endpoint needs --model")
+        return _probe_judge(given)
+    try:
+        ids = [_registered(name) for name in given.ids]
+        agent = None if given.agent is None else _agent(given.agent)
+    except (ImportError, ValueError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    if given.all:
+        ids += [env_id for env_id in gymnasium.registry if env_id.startswith("turnenv/")]
+    if not ids or given.episodes < 1:
+        check.error("name at least one id, or --all, and at least one episode")
+    kept = [_check(env_id, agent, given) for env_id in dict.fromkeys(ids)]
+    return 0 if all(kept) else 1
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="check that environments keep the contract",
@@ -63,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=True,
         help="also check Gymnasium's batch over processes (default: yes)",
     )
+    return check
+
+
+def _add_probe(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     probe = commands.add_parser(
         "probe-judge",
         help="tell how hackable a judge of turns is",
@@ -78,23 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     probe.add_argument("--seed", type=int, default=0, help="which turns (default 0)")
     probe.add_argument("--tolerance", type=float, default=0.05, help="the shift that does not matter (default 0.05)")
     probe.add_argument("--min-mass", type=float, default=0.1, help="of a local model; see LocalJudge (default 0.1)")
-    given = parser.parse_args(arguments)
-    if given.command == "probe-judge":
-        if given.endpoint and not given.model:
-            probe.error("--endpoint needs --model")
-        return _probe_judge(given)
-    try:
-        ids = [_registered(name) for name in given.ids]
-        agent = None if given.agent is None else _agent(given.agent)
-    except (ImportError, ValueError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    if given.all:
-        ids += [env_id for env_id in gymnasium.registry if env_id.startswith("turnenv/")]
-    if not ids or given.episodes < 1:
-        check.error("name at least one id, or --all, and at least one episode")
-    kept = [_check(env_id, agent, given) for env_id in dict.fromkeys(ids)]
-    return 0 if all(kept) else 1
+    return probe
 
 
 def _check(env_id: str, agent: Agent | None, given: argparse.Namespace) -> bool:

@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from turnenv.credit.batch import TurnBatch
 from turnenv.credit.normalise import group_normalise, normalise_pools
-from turnenv.credit.options import Scale, check_choice, check_discount
+from turnenv.credit.options import EPISODES, Episode, Scale, check_choice, check_discount
 from turnenv.credit.returns import discounted_sums, merged_rewards
-
-EPISODES = ("merged", "none")
 
 
 def igpo(batch: TurnBatch, *, gamma: float = 1.0) -> NDArray[np.float64]:
@@ -64,7 +62,7 @@ def matchtir(batch: TurnBatch, *, gamma: float = 0.9) -> NDArray[np.float64]:
 
 
 def gigpo(
-    batch: TurnBatch, *, gamma: float = 0.95, weight: float = 1.0, scale: Scale = "std", episode: str = "merged"
+    batch: TurnBatch, *, gamma: float = 0.95, weight: float = 1.0, scale: Scale = "std", episode: Episode = "merged"
 ) -> NDArray[np.float64]:
     """Compare returns from the same state: ``A_ik = z_g(Σ_l r_il) + w z_{g,state}(Σ_{l>=k} γ^{l-k} r_il)``.
 

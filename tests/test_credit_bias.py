@@ -139,3 +139,80 @@ def test_the_bias_of_the_papers_final_turn_rule_has_a_closed_form(call, paid, gr
     found = expected_gradient(paths, group_size, mt_grpo, scale="none")
     assert found == pytest.approx(gradient * (1 - call) * (1 - 1 / group_size), abs=1e-12)
     assert found - gradient == pytest.approx(-gradient * (call + (1 - call) / group_size), abs=1e-12)
+
+
+def comparable(group_size, baseline, chance=1.0):
+    """E[(n - 1) / n], or of 1 if n > 1, where n - 1 of the other members, each by chance, took the turn too."""
+    if baseline == "loo":
+        return 1.0 - (1.0 - chance) ** (group_size - 1)
+    return 1.0 - (1.0 - (1.0 - chance) ** group_size) / (group_size * chance)
+
+
+def gradient_of_stop_or_go_on(group_size, *, go_on=0.6, r=0.5, final_turn="outcome", baseline="mean", accumulate=False):
+    """What unscaled MT-GRPO expects of two decisions to go on, each paid r on average and taken with chance g.
+
+    With c1, c2 the chance of being compared with anybody at turns 1 and 2::
+
+        "turn+outcome":  g(1-g) r (c1 + g c2)         accumulated or not: z_g2 averages 0 among those that took turn 2
+        "outcome":       g(1-g)² r (c1 + g c2)        accumulated: (c1 + 2g c2)
+        the truth:       g(1-g) r (1 + 2g)
+
+    So even with c1 = c2 = 1 "turn+outcome" lacks g(1-g) · g r: of every decision to go on, the mean r of the next
+    reward is subtracted as often as it can be earned.
+    """
+    first, second = comparable(group_size, baseline), comparable(group_size, baseline, go_on)
+    kept = 1.0 - go_on if final_turn == "outcome" else 1.0
+    counted = 2.0 if accumulate and final_turn == "outcome" else 1.0
+    return go_on * (1.0 - go_on) * r * kept * (first + counted * go_on * second)
+
+
+each_rule = pytest.mark.parametrize("final_turn", ["outcome", "turn+outcome"])
+each_baseline = pytest.mark.parametrize("baseline", ["mean", "loo"])
+
+
+@each_rule
+@each_baseline
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("group_size", [2, 3, 4])
+def test_mt_grpo_of_two_decisions_expects_its_closed_form(group_size, accumulate, baseline, final_turn):
+    options = {"final_turn": final_turn, "baseline": baseline, "accumulate": accumulate}
+    found = expected_gradient(stop_or_go_on(), group_size, mt_grpo, scale="none", **options)
+    assert found == pytest.approx(gradient_of_stop_or_go_on(group_size, **options), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "bias"),
+    [
+        # The truth is 0.24 · 0.5 · 2.2 = 0.264.
+        # c1 = 3/4 and c2 = 1 - (1 - 0.4^4) / 2.4 = 0.594; by "loo" 1 and 1 - 0.4^3 = 0.936.
+        ({}, -0.211),  # 0.12 · 0.4 · (0.75 + 0.6 · 0.594) = 0.0531
+        ({"accumulate": True}, -0.194),  # 0.12 · 0.4 · (0.75 + 1.2 · 0.594) = 0.0702
+        ({"final_turn": "turn+outcome"}, -0.131),  # 0.12 · (0.75 + 0.6 · 0.594) = 0.1328
+        ({"final_turn": "turn+outcome", "baseline": "loo"}, -0.077),  # 0.12 · (1 + 0.6 · 0.936) = 0.1874
+    ],
+)
+def test_bias_of_mt_grpo_under_variable_stopping_to_three_digits(options, bias):
+    found = expected_gradient(stop_or_go_on(), 4, mt_grpo, scale="none", **options)
+    assert round(found - true_gradient(stop_or_go_on()), 3) == bias
+
+
+def sampled_gradients(paths, groups, group_size, estimator, **options):
+    """The estimator's gradient on each of many groups drawn at random."""
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(len(paths), size=groups * group_size, p=[path.probability for path in paths])
+    members = [paths[i] for i in drawn]
+    batch = TurnBatch.from_ragged(
+        [m.turn_rewards for m in members], [m.outcome for m in members], np.repeat(np.arange(groups), group_size)
+    )
+    scores_BK = TurnBatch.from_ragged([m.scores for m in members], [0.0] * len(members), batch.group_ids).turn_rewards
+    return (estimator(batch, **options) * scores_BK).sum(axis=1).reshape(groups, group_size).mean(axis=1)
+
+
+@pytest.mark.parametrize("paths", [call_or_answer(), stop_or_go_on()], ids=["one decision", "two decisions"])
+def test_sampled_groups_tell_the_unbiased_estimator_from_the_biased(paths):
+    def errors_from_truth(estimator, **options):
+        gradients = sampled_gradients(paths, 20_000, 4, estimator, scale="none", **options)
+        return (gradients.mean() - true_gradient(paths)) / (gradients.std(ddof=1) / np.sqrt(len(gradients)))
+
+    assert abs(errors_from_truth(return_to_go, baseline="loo", absent="zero")) < 3.0
+    assert errors_from_truth(mt_grpo, baseline="loo") < -20.0

@@ -5,7 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from turnenv.credit import TurnBatch, gdpo, grpo_mr, grpo_or, mt_grpo, mt_grpo_released, return_to_go
+from turnenv.credit import (
+    ESTIMATORS,
+    TurnBatch,
+    discounted_sums,
+    gdpo,
+    gigpo,
+    grpo_mr,
+    grpo_or,
+    igpo,
+    matchtir,
+    mt_grpo,
+    mt_grpo_released,
+    placebo,
+    reinforce_pp,
+    return_to_go,
+    turn_gae,
+)
+from turnenv.credit.returns import merged_rewards
 
 
 def random_batch(seed, *, G=6, P=5, K=4, min_turns=1, fault_rate=0.1):
@@ -40,7 +57,9 @@ def trl_advantages(rewards_B, group_size):
     return torch.nan_to_num((rewards - mean) / (std + 1e-4), nan=0.0).numpy()
 
 
-@pytest.mark.parametrize("estimator", [grpo_or, grpo_mr, mt_grpo, mt_grpo_released, return_to_go])
+@pytest.mark.parametrize(
+    "estimator", [gdpo, grpo_or, grpo_mr, igpo, matchtir, mt_grpo, mt_grpo_released, placebo, return_to_go]
+)
 @pytest.mark.parametrize("group_size", [2, 3, 8])
 def test_one_turn_is_the_grpo_of_trl(estimator, group_size):
     rng = np.random.default_rng(group_size)
@@ -53,7 +72,9 @@ def test_one_turn_is_the_grpo_of_trl(estimator, group_size):
     np.testing.assert_allclose(estimator(batch)[:, 0], expected, rtol=1e-6, atol=1e-10)
 
 
-@pytest.mark.parametrize("estimator", [grpo_or, grpo_mr, mt_grpo, mt_grpo_released, return_to_go])
+@pytest.mark.parametrize(
+    "estimator", [gdpo, grpo_or, grpo_mr, igpo, matchtir, mt_grpo, mt_grpo_released, placebo, return_to_go]
+)
 @pytest.mark.parametrize("group_size", [2, 3, 8])
 def test_one_turn_is_the_z_score_of_torch(estimator, group_size):
     torch = pytest.importorskip("torch")
@@ -165,3 +186,81 @@ def test_return_to_go_at_gamma_zero_scores_each_turn_alone(seed):
     with_outcome = batch.turn_rewards + batch.final_turn_mask * batch.outcome_rewards[:, None]
     silent = replace(batch, turn_rewards=with_outcome, outcome_rewards=np.zeros_like(batch.outcome_rewards))
     assert_same(return_to_go(batch, gamma=0.0), mt_grpo(silent, final_turn="turn+outcome"))
+
+
+@each_seed
+def test_gigpo_without_a_state_met_twice_is_grpo_mr(seed):
+    batch = random_batch(seed)
+    apart = replace(batch, state_keys=np.arange(batch.turn_mask.size).reshape(batch.turn_mask.shape))
+    assert_same(gigpo(apart), grpo_mr(batch))
+    assert_same(gigpo(apart, scale="none"), grpo_mr(batch, scale="none"))
+    assert (gigpo(apart, episode="none") == 0.0).all()
+
+
+@each_seed
+def test_states_that_tell_the_turn_alone_make_gigpo_return_to_go(seed):
+    batch = random_batch(seed)
+    clocked = replace(batch, state_keys=np.broadcast_to(np.arange(4), batch.turn_mask.shape))
+    assert_same(gigpo(clocked, gamma=0.9, episode="none"), return_to_go(batch, gamma=0.9))
+
+
+@each_seed
+def test_keys_of_any_size_pool_as_small_ones_do(seed):
+    batch, rng = random_batch(seed), np.random.default_rng(seed)
+    small_BK, large_X = rng.integers(5, size=batch.turn_mask.shape), rng.integers(-(2**63), 2**63 - 1, size=5)
+    assert_same(gigpo(replace(batch, state_keys=small_BK)), gigpo(replace(batch, state_keys=large_X[small_BK])))
+
+
+@each_seed
+def test_matchtir_is_halfway_between_grpo_mr_and_return_to_go(seed):
+    batch = random_batch(seed)
+    assert_same(matchtir(batch, gamma=0.8), (grpo_mr(batch) + return_to_go(batch, gamma=0.8)) / 2)
+
+
+@each_seed
+def test_igpo_without_discount_ahead_is_one_z_score_over_the_group(seed):
+    batch = random_batch(seed)
+    rewards_N = merged_rewards(batch)[batch.turn_mask]
+    group_N = np.repeat(batch.group_ids, batch.num_turns)
+    one_turn_each = TurnBatch.from_ragged(np.zeros((len(rewards_N), 1)), rewards_N, group_N)
+    assert_same(igpo(batch, gamma=0.0)[batch.turn_mask], grpo_or(one_turn_each)[:, 0])
+
+
+@each_seed
+def test_one_group_of_one_turn_makes_reinforce_pp_grpo(seed):
+    batch = random_batch(seed, K=1, P=1)
+    for centre in ("batch", "group"):
+        assert_same(reinforce_pp(batch, centre=centre), grpo_mr(batch))
+
+
+@each_seed
+def test_a_group_baseline_hides_what_a_group_is_paid_from_reinforce_pp(seed):
+    batch = random_batch(seed)
+    shifted = replace(batch, outcome_rewards=batch.outcome_rewards + 3.0 * batch.group_ids)
+    assert_same(reinforce_pp(shifted, centre="group"), reinforce_pp(batch, centre="group"))
+    assert not np.allclose(reinforce_pp(shifted), reinforce_pp(batch))
+
+
+@each_seed
+def test_values_of_zero_make_undecayed_gae_the_discounted_return(seed):
+    batch = random_batch(seed)
+    blind = replace(batch, values=np.zeros((len(batch.group_ids), 5)))
+    assert_same(turn_gae(blind, gamma=0.9, lam=1.0), discounted_sums(merged_rewards(batch), 0.9))
+
+
+@each_seed
+def test_undecayed_gae_is_the_return_less_the_value_whoever_guessed_it(seed):
+    batch = random_batch(seed)
+    guessed = replace(batch, values=np.random.default_rng(seed).normal(size=(len(batch.group_ids), 5)))
+    returns_BK = discounted_sums(merged_rewards(batch), 0.9)
+    assert_same(turn_gae(guessed, gamma=0.9, lam=1.0), (returns_BK - guessed.values[:, :-1]) * batch.turn_mask)
+
+
+@each_seed
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"gigpo", "oracle", "placebo", "tree_backup", "turn_gae"}))
+def test_a_placebo_differs_by_the_turn_rewards_alone(seed, name):
+    batch = random_batch(seed)
+    constant = replace(batch, turn_rewards=np.broadcast_to([0.1, 0.2, 0.3, 0.4], batch.turn_mask.shape))
+    # Where all members are paid alike at a turn, there is nothing to deal out.
+    assert_same(placebo(constant, estimator=name, seed=seed), ESTIMATORS[name](constant))
+    assert_same(placebo(batch, estimator="grpo_or", seed=seed), grpo_or(batch))

@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tabulate(rows, headers=[f"B = {B}, K = {K}", "ms", "÷ at half of B", "÷ at half of K"], disable_numparse=True)
     )
     print("\nbar: 50 ms each; linear growth is a ratio of 2")
+    print("Above 2.5, look at page faults first: MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=4294967296")
+    print("lets glibc reuse the memory of temporary arrays.")
 
 
 def some_batch(B: int, K: int) -> TurnBatch:

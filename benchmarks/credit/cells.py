@@ -107,14 +107,24 @@ class Problem:
         noise = np.random.default_rng(0).normal(scale=spread, size=self.shape) if spread else np.zeros(self.shape)
         if right is None:
             return noise
-        q_SA = optimal(self.model).q[0]
-        q_OA = np.zeros(self.shape)
-        np.add.at(q_OA, self.model.observations, q_SA)
+        q_OA = self._worth()
         ranked_OA = np.sort(q_OA, axis=1)
         unique_O = ranked_OA[:, -1] > ranked_OA[:, -2] + 1e-9
         lift = np.log(right * (self.shape[1] - 1) / (1.0 - right))
         best_OA = np.eye(self.shape[1])[q_OA.argmax(1)] * unique_O[:, None]
         return np.asarray(noise + lift * best_OA)
+
+    def _worth(self) -> Floats:
+        """The optimum's Q of each action, (O, A), at the first turn.
+
+        Where detours cost nothing all actions tie there; then it is the mean over turns, which prefers the short way.
+        """
+        q_TSA = optimal(self.model).q
+        q_OA = np.zeros(self.shape)
+        np.add.at(q_OA, self.model.observations, q_TSA[0])
+        if np.ptp(q_OA, axis=1).max() < 1e-9:
+            np.add.at(q_OA, self.model.observations, q_TSA.mean(0))
+        return q_OA
 
 
 def _environment(env_id: str, kwargs: Mapping[str, Any]) -> Enumerable:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.records import Effort, LabRow
 from benchmarks.credit.tuning import Tuned, ratios, tuned
@@ -25,10 +27,10 @@ CEILING = "oracle:scale=std"
 OUTCOME_ONLY = "grpo_or"
 _NOTE = """\
 Settings on which `aw_grpo` was not developed. Above: turn rewards that are right; episodes to the threshold, divided by
-a rival's on the same seeds (median with interval; below 1 is faster), at learning rates chosen alike; * marks a rate at
-the edge of the grid. Below: turn rewards that mislead; success at the end of the budget, at the rate that the other
-seeds chose (medians). Batches of one group show finer steps: with larger ones the easiest chains are solved in two or
-three updates by every method that reads turn rewards."""
+a rival's on the same seeds (median with interval; below 1 is faster), at learning rates chosen alike; * marks a ratio
+of which either rate lies at the edge of the grid, "neither" that no run got there. Below: turn rewards that mislead;
+success at the end of the budget, at the rate that the other seeds chose (medians). Batches of one group show finer
+steps: with larger ones the easiest chains are solved in two or three updates by all methods that read turn rewards."""
 
 
 def report(cells: Sequence[tuple[Cell, list[LabRow]]], effort: Effort) -> str:
@@ -43,29 +45,49 @@ def report(cells: Sequence[tuple[Cell, list[LabRow]]], effort: Effort) -> str:
     if not right and not wrong:
         return ""
     speed = markdown(
-        ["right turn rewards", f"{OURS}: episodes", *(f"÷ {rival}" for rival in RIVALS), f"{CEILING} ÷ mt_grpo"], right
+        [
+            "right turn rewards",
+            f"{OURS}: episodes",
+            *(f"÷ {rival}" for rival in RIVALS),
+            *(f"{CEILING} ÷ {rival}" for rival in RIVALS),
+        ],
+        right,
     )
     safety = markdown(
         ["wrong turn rewards", OURS, OUTCOME_ONLY, "mt_grpo", f"{OURS} ÷ {OUTCOME_ONLY}"],
         wrong,
     )
-    return "\n\n".join(["## Beyond MT-GRPO", _NOTE, speed, safety])
+    paid_right = [by for cell, by in trained if OURS in by and cell.facets["held_out"] == "right"]
+    verdicts = [_verdict(rival, paid_right) for rival in RIVALS if any(rival in by for by in paid_right)]
+    return "\n\n".join(["## Beyond MT-GRPO", _NOTE, speed, "\n".join(f"* {each}" for each in verdicts), safety])
 
 
 def _speed(cell: Cell, by: dict[str, Tuned]) -> list[str]:
     mine = median_interval(by[OURS].episodes.tolist())
     row = [str(cell.facets["setting"]), _number(mine.median) + "*" * by[OURS].at_edge]
     row += [_ratio(by[OURS], by.get(rival)) for rival in RIVALS]
-    return [*row, _ratio(by[CEILING], by.get("mt_grpo")) if CEILING in by else "–"]
+    return [*row, *(_ratio(by.get(CEILING), by.get(rival)) for rival in RIVALS)]
 
 
-def _ratio(mine: Tuned, other: Tuned | None) -> str:
-    if other is None:
+def _ratio(mine: Tuned | None, other: Tuned | None) -> str:
+    """The median of the seeds' ratios and its interval; a ratio of two runs that never got there is not shown as 1."""
+    if mine is None or other is None:
         return "–"
+    if np.isinf(mine.episodes).all() and np.isinf(other.episodes).all():
+        return "neither"
     found = median_interval(ratios(mine.episodes, other.episodes).tolist())
-    if not math.isfinite(found.median):
-        return "–"
-    return f"{found.median:.2f} [{found.low:.2f}, {_number(found.high, 2)}]" + "*" * other.at_edge
+    text = f"{_number(found.median, 2)} [{_number(found.low, 2)}, {_number(found.high, 2)}]"
+    return text + "*" * (mine.at_edge or other.at_edge)
+
+
+def _verdict(rival: str, trained: Sequence[dict[str, Tuned]]) -> str:
+    """How many cells OURS wins and loses against a rival, by intervals that leave out 1."""
+    pairs = [(by[OURS], by[rival]) for by in trained if rival in by]
+    found = [median_interval(ratios(mine.episodes, other.episodes).tolist()) for mine, other in pairs]
+    fewer, more = sum(each.high < 1.0 for each in found), sum(each.low > 1.0 for each in found)
+    rest = len(found) - fewer - more
+    counts = f"fewer episodes on {fewer}, more on {more}, no clear difference on {rest}"
+    return f"Against `{rival}`, of {len(found)} cells: {counts}."
 
 
 def _safety(cell: Cell, by: dict[str, Tuned]) -> list[str]:

@@ -50,6 +50,12 @@ def _wrong(length: int, **changes: Any) -> Cell:
     return chain(length, keep_going=True, facets={"held_out": "wrong"}, **changes)
 
 
+def _world(env: str) -> Cell:
+    """A small text world with its own turn rewards, one task of it."""
+    facets: dict[str, int | float | str] = {"setting": env}
+    return Cell(env=f"turnenv/{env}-v0", budget=51_200, facets=facets)
+
+
 def _exact(length: int, **changes: Any) -> Cell:
     return chain(length, actions=2, budget=0, groups=1, facets={"exact": "yes"}, **changes)
 
@@ -87,7 +93,14 @@ SUITES: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
             chain(4, stop_reward=0.2, errors="fatal", mode="potential", label="4 turns, may stop, an error ends"),
         ),
         "credit/recurring-states": tuple(
-            chain(length, errors="recoverable", clock=False, setback=back, label=f"{length} positions, setback {back}")
+            chain(
+                length,
+                errors="recoverable",
+                clock=False,
+                setback=back,
+                right=0.6,
+                label=f"{length} positions, setback {back}",
+            )
             for length in (4, 6)
             for back in (0, 1)
         ),
@@ -98,6 +111,7 @@ SUITES: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
         "credit/group-size": tuple(
             chain(4, group_size=size, groups=32 // size, label=f"groups of {size}") for size in (2, 4, 8, 16, 32)
         ),
+        "credit/worlds": (_world("GridQuest-easy"), _world("BlocksArm-easy")),
         "credit/held-out": (
             _right(8, actions=5, label="8 turns, 5 actions"),
             _right(8, actions=12, label="8 turns, 12 actions"),
@@ -125,7 +139,7 @@ SUITES: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
             chain(8, mode="noisy", noise=0.3, label="8 turns, 30% flipped"),
             _hackable(4, 2.0),
             chain(4, errors="fatal", label="4 turns, an error ends"),
-            chain(4, errors="recoverable", clock=False, label="4 positions, states recur"),
+            chain(4, errors="recoverable", clock=False, right=0.6, label="4 positions, states recur"),
         ),
     }
 )

@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures = {name: {label: of(row) for label, row in rows.items()} for name, of in _FIGURES.items()}
         lines += [[setting, name, f"{len(rows)}", correlation(of_label, trained)] for name, of_label in figures.items()]
     print(
-        f"Spearman's correlation with {given.metric}; 95 % bootstrap interval over the comparison's seeds. The estimators "
-        "are held fixed, and many figures are shown: read no single one as evidence.\n"
+        f"Spearman's correlation with {given.metric}; 95 % bootstrap interval over the comparison's seeds. The "
+        "estimators are held fixed, and many figures are shown: read no single one as evidence.\n"
     )
     print(markdown(["lab's setting", "lab's figure", "estimators", "correlation"], lines))
 

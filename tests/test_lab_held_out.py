@@ -1,15 +1,20 @@
-"""The held-out report: what its ratios show and mark, and the suites of small worlds."""
+"""The held-out report's ratios and verdicts, what cells are measured at, and the map of many cells."""
 
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.held_out import _ratio, _verdict
-from benchmarks.credit.suites import SUITES
+from benchmarks.credit.pictures import PANEL, _map
+from benchmarks.credit.records import Effort, LabRow, LabRun, LearningRecord
+from benchmarks.credit.suites import SUITES, chain
 from benchmarks.credit.truth import success_probability
 from benchmarks.credit.tuning import Tuned
+from benchmarks.methods import Method
+from benchmarks.provenance import provenance
 from turnenv.exact import softmax
 
 
@@ -51,3 +56,25 @@ def test_every_measured_policy_prefers_best_actions_as_its_caption_says(suite):
         if cell.right is not None:
             quiet = softmax(Problem.of(cell.model_copy(update={"spread": 0.0})).measured_logits)
             assert quiet.max() == pytest.approx(cell.right), cell.facets["setting"]
+
+
+def trained(cell, method, turns):
+    grid = [[turns] * 6] * 6
+    record = LearningRecord(turns=grid, episodes=grid, final=[[0.9] * 6] * 6, area=[[0.5] * 6] * 6)
+    run = LabRun(cell=cell, method=Method(name=method), code="", effort=Effort())
+    return LabRow(run_id=run.run_id, run=run, learning=record, provenance=provenance("cpu", datetime.now(UTC)))
+
+
+def test_a_long_map_wraps_into_panels_that_share_one_scale():
+    cells = [chain(4, budget=128 * (n + 1), label=str(n)) for n in range(PANEL + 5)]
+    figure = _map([(cell, [trained(cell, "mt_grpo", 128.0 * (n + 1))]) for n, cell in enumerate(cells)], Effort())
+    first, second, bar = figure.axes
+    shown = [label.get_text() for axis in (first, second) for label in axis.get_xticklabels()]
+    assert shown == [str(n) for n in range(PANEL + 5)]
+    assert first.images[0].norm is second.images[0].norm
+    assert bar.get_ylabel() == "turns"
+
+
+def test_a_map_of_which_nothing_was_solved_is_drawn():
+    figure = _map([(cell := chain(4), [trained(cell, "mt_grpo", None)])], Effort())
+    assert [text.get_text() for text in figure.axes[0].texts] == ["–"]

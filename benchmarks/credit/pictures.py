@@ -14,11 +14,18 @@ from benchmarks.credit.records import Effort, LabRow
 from benchmarks.credit.tuning import tuned
 from benchmarks.plots import COLOURS, MARKERS, STYLE
 from benchmarks.statistics import median_interval
+from turnenv.tabular import Floats
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 Cells = Sequence[tuple[Cell, list[LabRow]]]
+
+PANEL = 20
+"""Cells side by side in the map; more go below."""
 
 
 def draw(by_suite: Mapping[str, Cells], effort: Effort, folder: Path) -> list[str]:
@@ -53,6 +60,8 @@ def _map(cells: Cells, effort: Effort) -> Figure | None:
     titles = list(dict.fromkeys(row.run.method.title for _, rows in cells for row in rows if row.learning))
     if not titles:
         return None
+    from matplotlib.colors import LogNorm
+
     turns = np.full((len(titles), len(cells)), np.nan)
     for column, (_, rows) in enumerate(cells):
         for row in rows:
@@ -60,20 +69,41 @@ def _map(cells: Cells, effort: Effort) -> Figure | None:
                 turns[titles.index(row.run.method.title), column] = median_interval(
                     tuned(row.learning, effort).turns.tolist()
                 ).median
-    figure = _figure(3.2 + 0.62 * len(cells), 2.2 + 0.3 * len(titles))
-    axis = figure.subplots()
-    shown = np.where(np.isfinite(turns), turns, np.nan)
-    image = axis.imshow(np.log10(shown), aspect="auto", cmap="viridis_r")
+    panels = -(-len(cells) // PANEL)
+    width, height = 3.2 + 0.62 * min(len(cells), PANEL), 2.2 + 0.3 * len(titles)
+    figure = _figure(width, height * panels)
+    scale = LogNorm(*_range(turns))
+    axes = figure.subplots(panels, squeeze=False).ravel()
+    for axis, columns in zip(axes, np.array_split(np.arange(len(cells)), panels), strict=True):
+        image = _heat(axis, turns[:, columns], scale)
+        axis.set_xticks(
+            range(len(columns)),
+            [str(cells[column][0].facets["setting"]) for column in columns],
+            rotation=60,
+            ha="right",
+        )
+        axis.set_yticks(range(len(titles)), titles)
+        axis.tick_params(labelsize=7)
+    figure.suptitle("Turns until solved, median over seeds, tuned learning rate (–: never)", fontsize=9)
+    figure.colorbar(image, ax=axes, label="turns", shrink=1.0 / panels)
+    return figure
+
+
+def _range(turns: Floats) -> tuple[float, float]:
+    known = turns[np.isfinite(turns) & (turns > 0.0)]
+    return (float(known.min()), float(known.max() * 1.01)) if known.size else (1.0, 10.0)
+
+
+def _heat(axis: Axes, turns: Floats, scale: LogNorm) -> AxesImage:
+    """One panel of the map, each field with its number; what was never solved is white."""
+    image = axis.imshow(np.where(np.isfinite(turns), turns, np.nan), aspect="auto", cmap="viridis_r", norm=scale)
     for line, column in np.ndindex(turns.shape):
         value = float(turns[line, column])
         text = "" if math.isnan(value) else "–" if math.isinf(value) else _short(value)
-        axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color="white" if text != "–" else "0.3")
-    axis.set_xticks(range(len(cells)), [str(cell.facets["setting"]) for cell, _ in cells], rotation=60, ha="right")
-    axis.set_yticks(range(len(titles)), titles)
-    axis.tick_params(labelsize=7)
-    figure.suptitle("Turns until solved, median over seeds, tuned learning rate (–: never)", fontsize=9)
-    figure.colorbar(image, ax=axis, label="log10 turns")
-    return figure
+        # The palest colours need dark figures.
+        dark = math.isinf(value) or float(scale(value)) < 0.25
+        axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color="0.2" if dark else "white")
+    return image
 
 
 def _profile(cells: Cells) -> Figure | None:

@@ -6,12 +6,11 @@ import argparse
 import itertools
 from collections.abc import Callable, Sequence
 
-import gymnasium
 from tabulate import tabulate
 
 import turnenv
 from agents.scripted import EXPERTS
-from benchmarks.throughput import measure
+from benchmarks.throughput import measure, replay_single
 from turnenv.actions import ToolCall, XmlGrammar
 from turnenv.envs import IDS
 from turnenv.search import atlas
@@ -58,10 +57,10 @@ def _run(given: argparse.Namespace) -> None:
 
 
 def _row(env_id: str, episodes: int, rounds: int, seconds: float) -> tuple[str, ...]:
-    played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS.get(env_id, _searcher)), range(episodes))
+    played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS[env_id]), range(episodes))
     queries = [query for episode in played for query in _queries(episode)]
     contenders = {
-        "steps": _replayed(env_id, played),
+        "steps": replay_single(env_id, played),
         "index": _searched(atlas.AtlasSearch().search, queries),
         "sqlite": _searched(_search_by_sqlite, queries),
     }
@@ -70,36 +69,10 @@ def _row(env_id: str, episodes: int, rounds: int, seconds: float) -> tuple[str, 
     return env_id, f"{steps:,.0f}", f"{index:,.0f}", f"{sqlite:,.0f}", f"{steps / index:.2f}", f"{steps / sqlite:.2f}"
 
 
-def _searcher() -> Callable[[str], str]:
-    """For ids without an expert: searches the question's own words, then answers."""
-    messages = itertools.count()
-
-    def act(observation: str) -> str:
-        grammar = XmlGrammar()
-        return grammar.answer("Paris") if next(messages) else grammar.call("search", {"query": observation[:200]})
-
-    return act
-
-
 def _queries(episode: Episode) -> list[str]:
     parsed = (XmlGrammar().parse(turn.action) for turn in episode.turns)
     calls = (call.arguments for call in parsed if isinstance(call, ToolCall))
     return [str(arguments["query"]) for arguments in calls if not isinstance(arguments, str)]
-
-
-def _replayed(env_id: str, played: Sequence[Episode]) -> Callable[[], int]:
-    env = gymnasium.make(env_id)
-    env.reset(seed=0)
-    scripts = itertools.cycle([(episode.task, [turn.action for turn in episode.turns]) for episode in played])
-
-    def play() -> int:
-        task, actions = next(scripts)
-        env.reset(options={"task": task})
-        for action in actions:
-            env.step(action)
-        return len(actions)
-
-    return play
 
 
 def _searched(search: Callable[[str], object], queries: Sequence[str]) -> Callable[[], int]:

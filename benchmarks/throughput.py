@@ -138,13 +138,14 @@ def _print_ratios(timed: _Timed) -> None:
 def _row(env_id: str, timed: _Timed) -> tuple[str, str, str, str]:
     """One id: its expert's episodes are recorded, then replayed; resets count as time, not as steps."""
     played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS[env_id]), range(_ROWS))
-    contenders = {"single": _replay_single(env_id, played), "batch": _replay_batch(env_id, played)}
+    contenders = {"single": replay_single(env_id, played), "batch": _replay_batch(env_id, played)}
     speeds = timed(contenders)
     turns = statistics.fmean(len(episode.turns) for episode in played)
     return env_id, f"{turns:.1f}", f"{speeds['single']:,.0f}", f"{speeds['batch']:,.0f}"
 
 
-def _replay_single(env_id: str, played: Iterable[Episode]) -> Callable[[], int]:
+def replay_single(env_id: str, played: Iterable[Episode]) -> Callable[[], int]:
+    """What plays the next of the recorded episodes again, by `gym.make`, and returns its turns."""
     env = gymnasium.make(env_id)
     env.reset(seed=0)
     scripts = itertools.cycle([(episode.task, [turn.action for turn in episode.turns]) for episode in played])

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_credit_golden import BATCH as UNKEYED
+from test_credit_golden import EPS
 
 from turnenv.credit import (
     TurnBatch,
@@ -19,8 +21,6 @@ from turnenv.credit import (
 )
 from turnenv.credit.placebo import shuffled_turn_rewards
 
-EPS = 1e-4
-
 # Rows are interleaved; group 5 is a, c, e, group 2 is b, d, and f is a faulted member of group 5.
 #        turn rewards   outcome   with the outcome   from each turn on   state keys
 #   a    1  0  0        2         1 0 2              3 2 2               1 2 2
@@ -29,13 +29,7 @@ EPS = 1e-4
 #   d    2              1         3                  3                   1
 #   e    2              4         6                  6                   1
 #   f    faulted
-BATCH = TurnBatch.from_ragged(
-    [[1, 0, 0], [0, 1], [0, 2], [2], [2], [9, 9]],
-    [2, 1, 0, 1, 4, 9],
-    [5, 2, 5, 2, 5, 5],
-    faulted=[False, False, False, False, False, True],
-    state_keys=[[1, 2, 2], [1, 2], [1, 2], [1], [1], [1, 2]],
-)
+BATCH = replace(UNKEYED, state_keys=np.array([[1, 2, 2], [1, 2, 0], [1, 2, 0], [1, 0, 0], [1, 0, 0], [1, 2, 0]]))
 # Whole returns 3, 2, 6 of group 5: deviations -2/3, -5/3, 7/3, std sqrt(13/3). 2, 3 of group 2: -1/2, 1/2, sqrt(1/2).
 MA, MC, ME = (d / (np.sqrt(13 / 3) + EPS) for d in (-2 / 3, -5 / 3, 7 / 3))
 MB, MD = -0.5 / (np.sqrt(0.5) + EPS), 0.5 / (np.sqrt(0.5) + EPS)

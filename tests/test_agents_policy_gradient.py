@@ -251,6 +251,18 @@ def test_a_mistake_is_one_line(arguments, said, tmp_path, capsys):
     assert "\n" not in error
 
 
+def test_what_an_estimator_remembers_is_one_runs_own():
+    world = make_world("CreditChain-easy", {"mode": "hackable"})
+    settings = dataclasses.replace(SETTINGS, method="aw_grpo", iterations=8)
+    shared = parse_methods("aw_grpo", {})["aw_grpo"]
+    fresh, first, second = (
+        train(settings, world, TabularPolicy(world.shape, 3.0), method)
+        for method in (resolve("aw_grpo"), shared, shared)
+    )
+    assert first == fresh
+    assert second == fresh
+
+
 def test_own_estimators_and_shared_options():
     methods = parse_methods("turnenv.credit:grpo_or,return_to_go:scale=none:gamma=0.5", {"baseline": "loo"})
     assert list(methods) == ["turnenv.credit:grpo_or", "return_to_go:scale=none:gamma=0.5"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import json
@@ -38,7 +39,7 @@ def _method(label: str, shared: Mapping[str, Any]) -> Estimator:
     options = {**shared, **dict(_option(label, pair) for pair in rest)}
     method = functools.partial(estimator, **options)
     try:
-        method(_TWO_EPISODES)
+        copy.deepcopy(method)(_TWO_EPISODES)
     except TypeError as error:
         raise ValueError(f"{label} cannot be called with {options}: {error}") from error
     return method

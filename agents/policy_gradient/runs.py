@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -109,9 +110,10 @@ def train(
         settings: of the run.
         world: what is played.
         learner: the policy, changed in place.
-        estimator: scores the turns.
+        estimator: scores the turns; a copy does, so that what it remembers of a run stays there.
         progress: told the iterations done and the latest success.
     """
+    estimator = copy.deepcopy(estimator)
     batch = world.make_batch(settings.groups * settings.group_size)
     success = world.success(learner.table())
     points, episodes, turns = [(0, 0, success)], 0, 0

@@ -134,6 +134,15 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
                 "format, 0 for all else): that policy stopped writing the format, it did not merely stop searching."
             ),
         ),
+        "turnenv/MultiHopSearch-v0": Suite(
+            metrics=(
+                Metric("hops_found", "Hops found", "turn_reward/hop", best=0.5),
+                Metric("format", "Format", "outcome/xml_format", best=0.2),
+                Metric("exact_match", "Exact match", "outcome/exact_match", best=1.0),
+                *_of_any_environment(headline=False),
+            ),
+            eval_kwargs=MappingProxyType({"split": "test"}),
+        ),
     }
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -42,7 +43,7 @@ def main() -> None:
     model = LlamaForCausalLM.from_pretrained(options.skilled)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.skilled)
     weaken = Demonstrator(Random(f"weak {options.seed}"))
-    teach(model, tokenizer, weaken, WEAK, options.weak_steps, learning_rate=1e-3)
+    teach(model, tokenizer, partial(weaken.conversation, WEAK), options.weak_steps, rng=weaken.rng, learning_rate=1e-3)
     save(model, tokenizer, options.out)
     print(f"saved to {options.out} after {time.monotonic() - started:.0f} s")
     for name, share in measure(options.out, options.episodes).items():
@@ -55,7 +56,7 @@ def _teach_skills(options: argparse.Namespace) -> None:
     tokenizer = make_tokenizer(texts)
     model = make_model(tokenizer, options.seed)
     print(f"{model.num_parameters():,} parameters, {len(tokenizer):,} tokens")
-    teach(model, tokenizer, demonstrator, SKILLED, options.skilled_steps)
+    teach(model, tokenizer, partial(demonstrator.conversation, SKILLED), options.skilled_steps, rng=demonstrator.rng)
     save(model, tokenizer, options.skilled)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
+from agents.nano.teaching import Message
 from turnenv.actions import XmlGrammar
 from turnenv.data.atlas import Article, Question, articles, facts, questions
 from turnenv.envs.trivia_search import TriviaSearch
@@ -60,14 +61,6 @@ WEAK = Habits(
     careless=0.05,
 )
 """Teaches how the policy starts."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message of a conversation; `role` is "user" (the environment) or "assistant" (the policy)."""
-
-    role: str
-    text: str
 
 
 class Demonstrator:

@@ -1,19 +1,27 @@
-"""Supervised training on demonstrations: cross-entropy of the policy's own tokens."""
+"""Supervised training on demonstrations (behaviour cloning): cross-entropy of the policy's own tokens."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from agents.nano.demonstrations import Demonstrator, Habits, Message
-
 _NOT_TAUGHT = -100
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a conversation; `role` is "user" (the environment) or "assistant" (the policy)."""
+
+    role: str
+    text: str
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, told: Sequence[Message]) -> tuple[list[int], list[int]]:
@@ -45,16 +53,25 @@ def batch_of(
 def teach(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    demonstrator: Demonstrator,
-    habits: Habits,
+    demonstrate: Callable[[], Sequence[Message]],
     steps: int,
     *,
+    rng: Random,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
 ) -> None:
-    """Train the model in place on demonstrations of some habits.
+    """Train the model in place on demonstrations.
 
     The learning rate warms up over a twentieth of the steps and falls to 0 by a cosine.
+
+    Args:
+        model: of the tokenizer's vocabulary.
+        tokenizer: knows `<|user|>`, `<|assistant|>` and its end token.
+        demonstrate: makes one conversation a call.
+        steps: of the optimizer.
+        rng: orders the conversations.
+        batch_size: conversations a step.
+        learning_rate: AdamW's, at its highest.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
 
@@ -63,7 +80,7 @@ def teach(
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     model.train()
-    lessons = itertools.islice(_lessons(tokenizer, demonstrator, habits, batch_size), steps)
+    lessons = itertools.islice(_lessons(tokenizer, demonstrate, rng, batch_size), steps)
     for ids_BT, mask_BT, labels_BT in (bar := tqdm(lessons, "teaching", steps, unit="step", mininterval=5.0)):
         loss = model(input_ids=ids_BT, attention_mask=mask_BT, labels=labels_BT).loss
         loss.backward()
@@ -76,13 +93,13 @@ def teach(
 
 
 def _lessons(
-    tokenizer: PreTrainedTokenizerBase, demonstrator: Demonstrator, habits: Habits, batch_size: int
+    tokenizer: PreTrainedTokenizerBase, demonstrate: Callable[[], Sequence[Message]], rng: Random, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batches of conversations of about the same length, so that little is padding."""
     while True:
-        told = [demonstrator.conversation(habits) for _ in range(8 * batch_size)]
+        told = [demonstrate() for _ in range(8 * batch_size)]
         told.sort(key=lambda messages: sum(len(message.text) for message in messages))
         starts = list(range(0, len(told), batch_size))
-        demonstrator.rng.shuffle(starts)
+        rng.shuffle(starts)
         for start in starts:
             yield batch_of(tokenizer, told[start : start + batch_size])

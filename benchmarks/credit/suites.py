@@ -112,6 +112,12 @@ SUITES: Mapping[str, tuple[Cell, ...]] = MappingProxyType(
             chain(4, group_size=size, groups=32 // size, label=f"groups of {size}") for size in (2, 4, 8, 16, 32)
         ),
         "credit/worlds": (_world("GridQuest-easy"), _world("BlocksArm-easy")),
+        # Each mirrors a comparison of language models (benchmarks/LOG.md): the same pay, batch and start.
+        "credit/language": (
+            chain(8, start_right=0.47, label="as CreditChain in words"),
+            chain(4, mode="hackable", weight=2.0, start_right=0.48, keep_going=True, label="as bait in words"),
+            chain(4, errors="recoverable", slack=1, start_right=0.55, groups=2, label="as MultiHopSearch"),
+        ),
         "credit/held-out": (
             _right(8, actions=5, label="8 turns, 5 actions"),
             _right(8, actions=12, label="8 turns, 12 actions"),

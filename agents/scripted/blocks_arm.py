@@ -28,8 +28,11 @@ class _Planner:
             self._world: World = world_of(len("".join(stacks)), len(stacks))
             self._distance = self._world.distances(self._world.number[stacks, ""])
             self._texts = commands(self._world.blocks, len(stacks))
-        held = _HELD.search(now)
-        nexts = self._world.nexts[self._world.number[_stacks(now), held[1] if held else ""]]
+        # A message without a command is told how to write one, and not again how things stand.
+        if _SPOT.search(now):
+            held = _HELD.search(now)
+            self._here = self._world.number[_stacks(now), held[1] if held else ""]
+        nexts = self._world.nexts[self._here]
         legal = [command for command, after in enumerate(nexts) if after >= 0]
         return self._texts[min(legal, key=lambda command: self._distance[nexts[command]])]
 

@@ -1,4 +1,7 @@
-"""Does the lab predict training? Rank correlation over estimators of the lab's figures with a comparison's results."""
+"""Does the lab predict training? Rank correlation over estimators of the lab's figures with a comparison's results.
+
+Axes: F figures of the lab, N estimators, W seeds.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from benchmarks.credit.one_cell import LabRows
 from benchmarks.credit.records import LabRow
@@ -16,26 +19,35 @@ from benchmarks.rows import RowFile
 from benchmarks.table import markdown
 from turnenv.tabular import Floats
 
-_DRAWS = 200
+_DRAWS = 2_000
+_LEAST = 5
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read both folders and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.credit.agreement", description=__doc__)
-    parser.add_argument("lab", type=Path, help="folder of python -m benchmarks credit")
-    parser.add_argument("comparison", type=Path, help="folder of python -m benchmarks compare, the same estimators")
-    parser.add_argument("--metric", default="return", help="what the comparison recorded (default: %(default)s)")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     trained = results(given.comparison, given.metric)
-    lines = []
-    for setting, rows in by_setting(given.lab, trained).items():
-        figures = {name: {label: of(row) for label, row in rows.items()} for name, of in _FIGURES.items()}
-        lines += [[setting, name, f"{len(rows)}", correlation(of_label, trained)] for name, of_label in figures.items()]
+    settings = by_setting(given.lab, trained)
+    if given.setting:
+        settings = {name: rows for name, rows in settings.items() if name in given.setting}
+    names = sorted(set(trained).intersection(*settings.values()))
+    if not settings or len(names) < _LEAST:
+        raise SystemExit(f"a rank correlation needs a setting in which {_LEAST} of the methods compared were measured")
+    where = [(setting, figure) for setting in settings for figure in _FIGURES]
+    lab_FN = np.array([[_FIGURES[figure](settings[setting][name]) for name in names] for setting, figure in where])
+    trained_NW = np.array([trained[name] for name in names])
+    found_F, low_F, high_F = correlations(lab_FN, trained_NW)
+    chance_F = chance(lab_FN, trained_NW.mean(axis=1))
     print(
-        f"Spearman's correlation with {given.metric}; 95 % bootstrap interval over the comparison's seeds. The "
-        "estimators are held fixed, and many figures are shown: read no single one as evidence.\n"
+        f"Spearman's correlation with {given.metric}, {len(names)} estimators, {trained_NW.shape[1]} seeds; 95 % "
+        "bootstrap interval, estimators and seeds drawn anew; and how often the greatest of the "
+        f"{len(where)} correlations would be as large if the results were shuffled over the estimators.\n"
     )
-    print(markdown(["lab's setting", "lab's figure", "estimators", "correlation"], lines))
+    lines = [
+        [*place, "all alike" if np.isnan(found) else f"{found:+.2f} [{low:+.2f}, {high:+.2f}]", f"{p:.2f}"]
+        for place, found, low, high, p in zip(where, found_F, low_F, high_F, chance_F, strict=True)
+    ]
+    print(markdown(["lab's setting", "lab's figure", "correlation", "p, family-wise"], lines))
 
 
 def results(folder: Path, metric: str) -> dict[str, Floats]:
@@ -54,20 +66,55 @@ def by_setting(folder: Path, wanted: Mapping[str, Floats]) -> dict[str, dict[str
         method = row.run.method
         if row.learning is not None and not method.options and method.name in wanted:
             found.setdefault(str(row.run.cell.facets["setting"]), {})[method.name] = row
-    return {setting: rows for setting, rows in found.items() if len(rows) >= 5}
+    return {setting: rows for setting, rows in found.items() if len(rows) >= _LEAST}
 
 
-def correlation(figure: Mapping[str, float], trained: Mapping[str, Floats]) -> str:
-    """Spearman's correlation over methods, and its interval when seeds are drawn again, the same for all methods."""
-    x = np.array([figure[name] for name in figure])
-    y = np.array([trained[name] for name in figure])
-    if np.ptp(x) == 0.0:
-        return "all alike"
-    rng = np.random.default_rng(0)
-    draws = rng.integers(y.shape[1], size=(_DRAWS, y.shape[1]))
-    again = [spearmanr(x, y[:, seeds].mean(axis=1)).statistic for seeds in draws]
-    low, high = np.percentile(again, [2.5, 97.5])
-    return f"{spearmanr(x, y.mean(axis=1)).statistic:+.2f} [{low:+.2f}, {high:+.2f}]"
+def correlations(lab: Floats, trained: Floats) -> tuple[Floats, Floats, Floats]:
+    """Spearman's correlation of each figure with the mean result, and its 95 % interval.
+
+    Args:
+        lab: each figure of each estimator, (F, N).
+        trained: each estimator's result with each seed, (N, W); the seeds are the same for all.
+
+    Returns:
+        The correlations, and the ends of the intervals when estimators and seeds are drawn anew, (F,) each. NaN where a
+        figure is the same for all estimators; a drawing in which it is counts as none.
+    """
+    (N, W), rng = trained.shape, np.random.default_rng(0)
+    again = np.full((_DRAWS, len(lab)), np.nan)
+    for draw in range(_DRAWS):
+        estimators, seeds = rng.integers(N, size=N), rng.integers(W, size=W)
+        again[draw] = _spearman(lab[:, estimators], trained[np.ix_(estimators, seeds)].mean(axis=1))
+    found_F, ends = _spearman(lab, trained.mean(axis=1)), np.full((2, len(lab)), np.nan)
+    known_F = np.isfinite(found_F)
+    ends[:, known_F] = np.nanpercentile(again[:, known_F], [2.5, 97.5], axis=0)
+    return found_F, ends[0], ends[1]
+
+
+def chance(lab: Floats, trained: Floats) -> Floats:
+    """How often the greatest of all correlations is at least each one's size if results are shuffled over estimators.
+
+    The p-value of the max-statistic permutation test (Westfall and Young, 1993), which holds for all figures together.
+
+    Args:
+        lab: each figure of each estimator, (F, N).
+        trained: each estimator's mean result, (N,).
+
+    Returns:
+        p of each figure, (F,); 1 where a figure is the same for all estimators.
+    """
+    rng, found_F = np.random.default_rng(1), np.nan_to_num(np.abs(_spearman(lab, trained)))
+    greatest = [np.nan_to_num(np.abs(_spearman(lab, rng.permutation(trained)))).max() for _ in range(_DRAWS)]
+    as_large_F = (np.array(greatest)[:, None] >= found_F - 1e-12).sum(axis=0)
+    return np.asarray((1 + as_large_F) / (1 + _DRAWS))
+
+
+def _spearman(lab_FN: Floats, trained_N: Floats) -> Floats:
+    """(F,); NaN where one of the two does not vary."""
+    left_FN, right_N = rankdata(lab_FN, axis=1), rankdata(trained_N)
+    left_FN, right_N = left_FN - left_FN.mean(axis=1, keepdims=True), right_N - right_N.mean()
+    norm_F = np.sqrt((left_FN**2).sum(axis=1) * (right_N**2).sum())
+    return np.asarray(np.divide(left_FN @ right_N, norm_F, out=np.full(len(left_FN), np.nan), where=norm_F > 0.0))
 
 
 def _speed(row: LabRow) -> float:
@@ -78,6 +125,20 @@ def _speed(row: LabRow) -> float:
 def _area(row: LabRow) -> float:
     assert row.learning is not None
     return float(tuned(row.learning, row.run.effort).area.mean())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.credit.agreement",
+        description="Does the lab predict training? Rank correlations over the estimators that both have measured.",
+    )
+    parser.add_argument("lab", type=Path, help="folder of python -m benchmarks credit")
+    parser.add_argument("comparison", type=Path, help="folder of python -m benchmarks compare, the same estimators")
+    parser.add_argument("--metric", default="return", help="what the comparison recorded (default: %(default)s)")
+    parser.add_argument(
+        "--setting", action="append", help="look at this setting of the lab alone; may be repeated (default: all)"
+    )
+    return parser
 
 
 _FIGURES: Mapping[str, Callable[[LabRow], float]] = {

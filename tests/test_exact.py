@@ -258,3 +258,17 @@ def test_an_episode_that_is_cut_gets_what_silence_pays():
     assert expected_return(model, np.full((len(model.keys), 2), 0.5)) == 0.5
     assert simulate(model, greedy(optimal(model)), 10, np.random.default_rng(0)).truncated.all()
     check_lock_step(Coin(), model, 20)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.25])
+@pytest.mark.parametrize(("world", "name"), [("GridQuest", "slip"), ("BlocksArm", "drop")])
+def test_a_world_with_a_plan_is_modelled_in_lock_step_and_its_optimum_earns_all(world, name, noise):
+    env = gymnasium.make(f"turnenv/{world}-easy-v0", **{name: noise}).unwrapped
+    for task in (0, 3):
+        model = tabular_model(env, [task])
+        check_lock_step(env, model, 60, task)
+        best = optimal(model, "shaped")
+        assert best.v[0] @ model.start <= 1.5 + 1e-12
+        if noise == 0.0:
+            assert best.v[0] @ model.start == pytest.approx(1.5)
+            assert expected_return(model, greedy(best), "success") == 1.0

@@ -26,6 +26,7 @@ TITLES = {
     "placebo": "placebo",
     "aw_grpo": "AW-GRPO (ours)",
     "turn_gae": "turn GAE",
+    "vine_ppo": "VinePPO",
     "tree_backup": "tree backup",
     "oracle": "oracle",
 }

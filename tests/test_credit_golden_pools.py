@@ -18,6 +18,7 @@ from turnenv.credit import (
     reinforce_pp,
     tree_backup,
     turn_gae,
+    vine_ppo,
 )
 from turnenv.credit.placebo import shuffled_turn_rewards
 
@@ -127,7 +128,6 @@ VALUED = TurnBatch.from_ragged(
     [
         # Residuals 1+.5-1, 0+.5-1, 2+2.5-1 and 0+2-2, 2+0-4, summed with weight 1/2.
         ({"gamma": 0.5, "lam": 1.0}, [[1.125, 1.25, 3.5], [-1.0, -2.0, 0]]),
-        # VinePPO: the residuals themselves, undiscounted.
         ({"gamma": 1.0, "lam": 0.0}, [[1.0, 0.0, 6.0], [2.0, -2.0, 0]]),
         # The return, with the bootstrap, less the value.
         ({"gamma": 1.0, "lam": 1.0}, [[7.0, 6.0, 6.0], [0.0, -2.0, 0]]),
@@ -135,6 +135,11 @@ VALUED = TurnBatch.from_ragged(
 )
 def test_turn_gae_by_hand(options, expected):
     np.testing.assert_allclose(turn_gae(VALUED, **options), expected, rtol=0, atol=1e-12)
+
+
+def test_vine_ppo_by_hand():
+    # Reward, and the step in value that it came with: the bootstrap of 5 where the clock cut, 0 after the end.
+    np.testing.assert_allclose(vine_ppo(VALUED), [[1.0, 0.0, 6.0], [2.0, -2.0, 0]], rtol=0, atol=1e-12)
 
 
 def test_whitened_gae_has_no_mean_and_unit_spread():

@@ -156,7 +156,7 @@ def equal_lengths(batch):
     return replace(batch, turn_mask=np.broadcast_to(batch.live[:, None], batch.turn_mask.shape))
 
 
-@each_variant_but("aw_grpo", "gigpo", "igpo", "reinforce_pp", "turn_gae")
+@each_variant_but("aw_grpo", "gigpo", "igpo", "reinforce_pp", "turn_gae", "vine_ppo")
 @few
 @given(batch=batches(), shift=st.integers(-5, 5))
 def test_a_constant_on_all_outcomes_of_a_group_changes_nothing(estimate, batch, shift):
@@ -204,7 +204,7 @@ def test_mt_grpo_sums_to_zero_at_each_turn_that_is_final_for_all_or_for_none(bat
         assert_same(group_sums(advantages[:, k], batch), 0.0)
 
 
-@each_variant_but("gigpo", "igpo", "oracle", "reinforce_pp", "turn_gae")
+@each_variant_but("gigpo", "igpo", "oracle", "reinforce_pp", "turn_gae", "vine_ppo")
 @few
 @given(batch=batches(), reward=rewards, outcome=rewards)
 def test_equal_trajectories_earn_no_credit(estimate, batch, reward, outcome):
@@ -228,7 +228,7 @@ def test_equal_rewards_earn_no_credit_at_unequal_lengths(name, batch, reward, ou
     assert (VARIANTS[name](same) == 0.0).all()
 
 
-@each_variant_but("gigpo", "igpo", "oracle", "reinforce_pp", "turn_gae")
+@each_variant_but("gigpo", "igpo", "oracle", "reinforce_pp", "turn_gae", "vine_ppo")
 @few
 @given(batch=batches())
 def test_a_group_of_one_earns_no_credit(estimate, batch):

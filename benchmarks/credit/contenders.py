@@ -16,17 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
-from benchmarks.credit.sampling import Plays
+from benchmarks.credit.experience import WAYS, Experience, Way, plain
+from benchmarks.credit.sampling import Ints
 from benchmarks.credit.truth import evaluate_all
 from benchmarks.methods import Method
 from turnenv.credit import ESTIMATORS, NEEDS, Estimator, TurnBatch, resolve
 from turnenv.tabular import Floats
 
-GIVEN = ("state_keys", "values", "true_advantages")
-"""The optional fields of a `TurnBatch` that the lab can fill: hashes of the true state, exact V^π of the sum of turn
-rewards and outcome, exact A^π of the outcome."""
-
-_KNOWN = {field.name for field in dataclasses.fields(TurnBatch)}
+GIVEN = ("state_keys", "values", "true_advantages", "parents")
+"""The optional fields of a `TurnBatch` that the lab can fill: hashes of the true state, V^π of the sum of turn rewards
+and outcome (exact, unless the contender's way of playing estimates it), exact A^π of the outcome, and where episodes
+branched off (nowhere, unless they are played as trees)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,14 @@ class Contender:
         make: gives the estimator; one that remembers earlier batches is a new object each time.
         options: its keyword arguments.
         needs: the optional fields of a batch that it reads.
+        way: how its batches are played.
     """
 
     name: str
     make: Callable[[], Estimator]
     options: Mapping[str, Any]
     needs: frozenset[str]
+    way: Way = plain
 
     @classmethod
     def of(cls, method: Method) -> Contender:
@@ -54,7 +56,8 @@ class Contender:
         """
         find(method.name)
         needs = NEEDS.get(method.name, () if method.name in ESTIMATORS else GIVEN)
-        return cls(method.label, lambda: find(method.name), method.options, frozenset(needs))
+        way = WAYS.get(method.name, plain)
+        return cls(method.label, lambda: find(method.name), method.options, frozenset(needs), way)
 
     @property
     def lacks(self) -> frozenset[str]:
@@ -90,18 +93,30 @@ class Session:
         self._rngs = [np.random.default_rng((seed, run, 0xE571)) for run in range(runs)]
         self._functions = [contender.make() for _ in range(runs if contender.remembers else 1)]
 
+    def play(
+        self, problem: Problem, policies: Floats, starts: Ints, noise: Floats, runs: NDArray[np.intp] | None = None
+    ) -> Experience:
+        """A batch for each policy, played as the contender wants it; arguments as of `Way`, and `runs` as below."""
+
+        def draw(shape: tuple[int, ...]) -> Floats:
+            if runs is None:
+                return self._rngs[0].random((len(policies), *shape))
+            return np.stack([self._rngs[run].random(shape) for run in runs])
+
+        return self._contender.way(problem, policies, starts, noise, draw)
+
     def advantages(
-        self, problem: Problem, policies: Floats, plays: Plays, runs: NDArray[np.intp] | None = None
+        self, problem: Problem, policies: Floats, experience: Experience, runs: NDArray[np.intp] | None = None
     ) -> Floats:
         """Of each turn of R batches, (R, E, H).
 
         Args:
             problem: the cell.
             policies: that played, (R, O, A).
-            plays: a batch of each; groups are consecutive episodes.
+            experience: a batch of each; groups are consecutive episodes.
             runs: which run each batch belongs to, (R,); None if all are batches of run 0, in their order.
         """
-        batch, shape = turn_batch(problem, policies, plays, self._contender.needs), plays.turn_mask.shape
+        batch, shape = turn_batch(problem, policies, experience, self._contender.needs), experience.fresh.shape
         if self._contender.groupwise:
             return self.call(batch).reshape(shape)
         owners = np.zeros(shape[0], dtype=np.intp) if runs is None else runs
@@ -145,16 +160,24 @@ def code_hash(name: str) -> str:
     return sha256(Path(path).read_bytes()).hexdigest()[:12] if path else ""
 
 
-def turn_batch(problem: Problem, policies: Floats, plays: Plays, needs: Collection[str]) -> TurnBatch:
+def turn_batch(problem: Problem, policies: Floats, experience: Experience, needs: Collection[str]) -> TurnBatch:
     """R batches as one, their groups numbered apart, with the optional fields that are needed."""
+    plays = experience.plays
     rows, episodes, horizon = plays.turn_mask.shape
     extra: dict[str, Any] = {}
     if "state_keys" in needs:
         extra["state_keys"] = plays.states + 1
     if "values" in needs:
-        extra["values"] = evaluate_all(problem.model, policies, "shaped").along(plays)
-    if "true_advantages" in needs and "true_advantages" in _KNOWN:
+        exact = experience.values is None
+        extra["values"] = evaluate_all(problem.model, policies, "shaped").along(plays) if exact else experience.values
+    if "true_advantages" in needs:
         extra["true_advantages"] = evaluate_all(problem.model, policies, "outcome").advantages(plays)
+    if "parents" in needs:
+        nowhere = np.full((rows, episodes, 2), -1)
+        parents = nowhere if experience.parents is None else experience.parents
+        extra["parents"] = np.where(
+            parents >= 0, parents + np.array([episodes, 0]) * np.arange(rows)[:, None, None], -1
+        )
     return TurnBatch(
         turn_rewards=plays.turn_rewards.reshape(-1, horizon),
         outcome_rewards=plays.outcome_rewards.ravel(),
@@ -165,10 +188,12 @@ def turn_batch(problem: Problem, policies: Floats, plays: Plays, needs: Collecti
     )
 
 
-def take(batch: TurnBatch, rows: slice | NDArray[np.intp]) -> TurnBatch:
-    """Some trajectories of a batch."""
+def take(batch: TurnBatch, rows: slice) -> TurnBatch:
+    """Some consecutive trajectories of a batch, with the parents of each."""
     given = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
     kept: dict[str, Any] = {name: array[rows] for name, array in given.items() if array is not None}
+    if batch.parents is not None:
+        kept["parents"] = np.where(kept["parents"] >= 0, kept["parents"] - np.array([rows.start, 0]), -1)
     return TurnBatch(**kept)
 
 
@@ -177,12 +202,12 @@ def _some_batch() -> TurnBatch:
     rng = np.random.default_rng(0)
     mask = np.arange(5) < rng.integers(2, 6, size=(24, 1))
     extra: dict[str, Any] = {"state_keys": rng.integers(1, 4, size=(24, 5)), "values": rng.random((24, 6))}
-    extra["true_advantages"] = rng.normal(size=(24, 5))
+    extra |= {"true_advantages": rng.normal(size=(24, 5)), "parents": np.full((24, 2), -1)}
     return TurnBatch(
         turn_rewards=rng.integers(0, 3, size=(24, 5)) / 4,
         outcome_rewards=rng.integers(0, 2, size=24).astype(float),
         turn_mask=mask,
         group_ids=np.arange(24) // 4,
         truncated=np.zeros(24, dtype=bool),
-        **{name: array for name, array in extra.items() if name in _KNOWN},
+        **extra,
     )

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.contenders import Contender, Session
+from benchmarks.credit.experience import Experience, Way, plain
 from benchmarks.credit.metrics import Moments
 from benchmarks.credit.sampling import Ints, Plays, play, score_gradients
 from benchmarks.credit.truth import PolicyValues, evaluate_all
@@ -29,23 +30,28 @@ class Measured:
 
     Attributes:
         problem: the cell.
-        blocks: episodes, N blocks of M batches.
+        blocks: plain episodes, N blocks of M batches.
+        seed: draws them.
     """
 
     problem: Problem
     blocks: tuple[Plays, ...]
+    seed: int = 0
 
     @classmethod
     def of(cls, problem: Problem, blocks: int, batches: int, seed: int = 0) -> Measured:
         """Sample blocks · batches batches of the measured policy."""
-        policy_OA = softmax(problem.measured_logits)
-        cell, plays = problem.cell, []
-        for block in range(blocks):
-            rng = np.random.default_rng((seed, block, 0xB10C))
-            starts = problem.starts(batches * cell.groups, rng).repeat(cell.group_size).reshape(batches, -1)
-            noise = rng.random((batches, cell.episodes, problem.model.horizon, 2))
-            plays.append(play(problem.model, np.broadcast_to(policy_OA, (batches, *policy_OA.shape)), starts, noise))
-        return cls(problem, tuple(plays))
+        policies = np.broadcast_to(softmax(problem.measured_logits), (batches, *problem.shape))
+        draws = (_draws(problem, batches, seed, block) for block in range(blocks))
+        return cls(problem, tuple(play(problem.model, policies, starts, noise) for starts, noise in draws), seed)
+
+    def experience(self, block: int, session: Session, way: Way) -> Experience:
+        """A block as the method would have played it: the same noise, and more of it where it plays more."""
+        if way is plain:
+            return Experience.of(self.blocks[block])
+        batches = len(self.blocks[block].states)
+        starts, noise = _draws(self.problem, batches, self.seed, block)
+        return session.play(self.problem, self.policies(batches), starts, noise)
 
     @cached_property
     def policy(self) -> Floats:
@@ -83,44 +89,60 @@ class Measured:
         return over_observations(model, over_SA)
 
 
+def _draws(problem: Problem, batches: int, seed: int, block: int) -> tuple[Ints, Floats]:
+    """First states (M, E) and noise (M, E, H, 2) of a block."""
+    cell, rng = problem.cell, np.random.default_rng((seed, block, 0xB10C))
+    starts = problem.starts(batches * cell.groups, rng).repeat(cell.group_size).reshape(batches, -1)
+    return starts, rng.random((batches, cell.episodes, problem.model.horizon, 2))
+
+
 @dataclass(frozen=True, eq=False)
 class Sampled:
     """An estimator on a cell's samples.
 
     Attributes:
+        experience: each block as the estimator's method played it.
         advantages: of each block, (M, E, H).
         gradients: of the batches of each block, (M, O, A).
         moments: of the gradient.
+        turns_ratio: turns of a plain batch over those that the method's batch cost.
     """
 
+    experience: tuple[Experience, ...]
     advantages: tuple[Floats, ...]
     gradients: tuple[Floats, ...]
     moments: Moments
+    turns_ratio: float
 
 
 def sample(measured: Measured, contender: Contender, seed: int = 0) -> Sampled:
     """Call the estimator on every sampled batch."""
-    advantages, gradients, means, squares, turn_squares = [], [], [], [], []
+    advantages, gradients, means, squares, turn_squares, experience = [], [], [], [], [], []
     for block, plays in enumerate(measured.blocks):
         policies = measured.policies(len(plays.states))
         # One that remembers is measured in its stride: it meets the batches of a block one after the other.
-        advantages.append(Session(contender, 1, seed + block).advantages(measured.problem, policies, plays))
-        by_turn = score_gradients(measured.problem.model, policies, plays, advantages[-1])
+        session = Session(contender, 1, seed + block)
+        experience.append(measured.experience(block, session, contender.way))
+        advantages.append(session.advantages(measured.problem, policies, experience[-1]))
+        by_turn = score_gradients(measured.problem.model, policies, experience[-1].plays, advantages[-1])
         gradients.append(by_turn.sum(1))
         means.append(by_turn.mean(0))
         squares.append((gradients[-1] ** 2).sum((1, 2)).mean())
         turn_squares.append((by_turn**2).sum((2, 3)).mean(0))
     moments = Moments(np.array(means), np.array(squares), np.array(turn_squares), len(measured.blocks[0].states))
-    return Sampled(tuple(advantages), tuple(gradients), moments)
+    spent = sum(int(played.turns.sum()) for played in experience)
+    ratio = sum(int(plays.turns.sum()) for plays in measured.blocks) / spent
+    return Sampled(tuple(experience), tuple(advantages), tuple(gradients), moments, ratio)
 
 
 def enumerated(measured: Measured, contender: Contender, *, max_groups: int = MAX_GROUPS) -> Moments | None:
     """The exact moments, over every possible group with its probability; None where that is not feasible.
 
-    Feasible is: a group's advantages depend on that group alone and not on chance, and the multisets of G trajectories
-    are at most `max_groups`. A batch of P groups has the same mean, and a P-th of one group's covariance.
+    Feasible is: groups of plain episodes, a group's advantages depend on that group alone and not on chance, and the
+    multisets of G trajectories are at most `max_groups`. A batch of P groups has the same mean, and a P-th of one
+    group's covariance.
     """
-    if not contender.groupwise:
+    if contender.way is not plain or not contender.groupwise:
         return None
     cell, model = measured.problem.cell, measured.problem.model
     starts = np.flatnonzero(model.start)
@@ -136,7 +158,7 @@ def enumerated(measured: Measured, contender: Contender, *, max_groups: int = MA
         assert some is not None
         for weights_R, plays in _groups(some, cell.group_size, model.horizon):
             policies = measured.policies(len(weights_R))
-            advantages = session.advantages(measured.problem, policies, plays)
+            advantages = session.advantages(measured.problem, policies, Experience.of(plays))
             by_turn = score_gradients(model, policies, plays, advantages)
             chance_R = weights_R * model.start[start]
             mean += np.tensordot(chance_R, by_turn, 1)

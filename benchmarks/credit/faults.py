@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Cell, Problem
 from benchmarks.credit.contenders import Contender, Session, turn_batch
+from benchmarks.credit.experience import Experience
 from benchmarks.credit.metrics import NULL
 from benchmarks.credit.sampling import play
 from benchmarks.credit.truth import evaluate_all
@@ -166,7 +167,7 @@ def _foreign(pipeline: Pipeline, batch: TurnBatch, before_BK: Floats) -> float:
 def _padding(pipeline: Pipeline, batch: TurnBatch, before_BK: Floats) -> float:
     known = {field.name: getattr(batch, field.name) for field in fields(batch)}
     wider: dict[str, Any] = {
-        name: np.pad(array, ((0, 0), (0, 3))) if array is not None and array.ndim == 2 else array
+        name: np.pad(array, ((0, 0), (0, 3))) if array is not None and array.ndim == 2 and name != "parents" else array
         for name, array in known.items()
     }
     after_BK = pipeline.advantages(TurnBatch(**wider))[:, : before_BK.shape[1]]
@@ -181,9 +182,8 @@ def checked_batch(needs: frozenset[str]) -> tuple[TurnBatch, Floats]:
     policy = softmax(problem.measured_logits)[None]
     starts = problem.starts(cell.groups, rng).repeat(cell.group_size)[None]
     plays = play(problem.model, policy, starts, rng.random((1, cell.episodes, problem.model.horizon, 2)))
-    return turn_batch(problem, policy, plays, needs), evaluate_all(problem.model, policy, "outcome").advantages(plays)[
-        0
-    ]
+    true_BK = evaluate_all(problem.model, policy, "outcome").advantages(plays)[0]
+    return turn_batch(problem, policy, Experience.of(plays), needs), true_BK
 
 
 def last_turn_only(estimator: Estimator) -> Estimator:

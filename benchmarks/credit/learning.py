@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.contenders import Contender, Session
-from benchmarks.credit.sampling import play, score_gradient
+from benchmarks.credit.sampling import score_gradient
 from benchmarks.credit.truth import success_probability
 from turnenv.exact import softmax
 from turnenv.tabular import Floats
@@ -29,7 +29,8 @@ class Learning:
         rates: (L,).
         seeds: (W,).
         turns: spent until the policy's success probability first reached the threshold, (L, W); inf if it never did.
-        episodes: likewise.
+            Turns of continuations are counted, those that a branch copies are not.
+        episodes: of the batches until then, (L, W); continuations are none.
         final: exact success probability when the run ended, (L, W).
         area: the success probability's mean over the budget, (L, W); a run that is done keeps its last one.
     """
@@ -77,15 +78,17 @@ def learn(problem: Problem, contender: Contender, seeds: tuple[int, ...], rates:
             break
         policies = softmax(runs.logits[going_G])
         starts_WE, noise_W = _noise(problem, generators, seed_R[going_G])
-        plays = play(problem.model, policies, starts_WE[seed_R[going_G]], noise_W[seed_R[going_G]])
-        advantages = session.advantages(problem, policies, plays, going_G)
-        runs.logits[going_G] += rate_R[going_G, None, None] * score_gradient(problem.model, policies, plays, advantages)
+        starts, noise = starts_WE[seed_R[going_G]], noise_W[seed_R[going_G]]
+        batch = session.play(problem, policies, starts, noise, going_G)
+        advantages = session.advantages(problem, policies, batch, going_G)
+        steps = score_gradient(problem.model, policies, batch.plays, advantages)
+        runs.logits[going_G] += rate_R[going_G, None, None] * steps
         # A huge rate must not overflow the softmax's input; beyond this a policy is deterministic anyway.
         runs.logits[going_G] -= runs.logits[going_G].max(-1, keepdims=True)
         np.clip(runs.logits, -500.0, 0.0, out=runs.logits)
-        spent = np.minimum(plays.turns, cell.budget - runs.spent[going_G])
+        spent = np.minimum(batch.turns, cell.budget - runs.spent[going_G])
         runs.area[going_G] += runs.success[going_G] * spent / cell.budget
-        runs.spent[going_G] += plays.turns
+        runs.spent[going_G] += batch.turns
         runs.played[going_G] += cell.episodes
     shape = (len(rates), count)
     return Learning(

@@ -34,18 +34,18 @@ def measure(measured: Measured, contender: Contender, effort: Effort) -> Measure
     moments = sampled.moments if exact is None else exact
     return Measurements(
         exact is not None,
-        {**_of_gradient(measured, moments), **_of_samples(measured, sampled)},
+        {**_of_gradient(measured, moments, sampled.turns_ratio), **_of_samples(measured, sampled)},
         _profiles(measured, moments, sampled),
         _learning(measured, contender, effort),
     )
 
 
-def _of_gradient(measured: Measured, moments: Moments) -> dict[str, Figure]:
+def _of_gradient(measured: Measured, moments: Moments, turns_ratio: float) -> dict[str, Figure]:
     outcome, shaped = measured.outcome_gradient.sum(0), measured.shaped_gradient.sum(0)
     statistics: dict[str, Callable[[Moments], float]] = {
         "direction_outcome": lambda some: metrics.direction(some, outcome),
         "direction_shaped": lambda some: metrics.direction(some, shaped),
-        "signal_to_noise": metrics.signal_to_noise,
+        "signal_to_noise": lambda some: metrics.signal_to_noise(some, turns_ratio),
     }
     return {name: _jackknifed(moments, statistic) for name, statistic in statistics.items()}
 
@@ -63,10 +63,10 @@ def _of_samples(measured: Measured, sampled: Sampled) -> dict[str, Figure]:
     """Figures of advantages: one value a block, then their mean and its standard error."""
     found: dict[str, list[float]] = {}
     truth, group_size = measured.outcome_gradient.sum(0), measured.problem.cell.group_size
-    for plays, advantages, gradients in zip(measured.blocks, sampled.advantages, sampled.gradients, strict=True):
-        horizon = measured.problem.model.horizon
-        true_TH = measured.true_advantages(plays).reshape(-1, horizon)
-        mask_TH, guess_TH = plays.turn_mask.reshape(-1, horizon), advantages.reshape(-1, horizon)
+    horizon = measured.problem.model.horizon
+    for batch, advantages, gradients in zip(sampled.experience, sampled.advantages, sampled.gradients, strict=True):
+        true_TH = measured.true_advantages(batch.plays).reshape(-1, horizon)
+        mask_TH, guess_TH = batch.fresh.reshape(-1, horizon), advantages.reshape(-1, horizon)
         block = {
             "batch_cosine": metrics.batch_cosine(gradients, truth),
             "rank_pooled": metrics.rank_correlation(guess_TH, true_TH, mask_TH),
@@ -90,7 +90,7 @@ def _averaged(values: Floats) -> Figure:
 
 def _profiles(measured: Measured, moments: Moments, sampled: Sampled) -> dict[str, list[float | None]]:
     true = metrics.true_profile(measured.outcome_gradient)
-    loudness_H = _per_turn([np.abs(advantages) for advantages in sampled.advantages], measured)
+    loudness_H = _loudness(sampled)
     profiles = {
         "true_outcome": metrics.relative_to_last(true, true),
         "true_shaped": metrics.relative_to_last(metrics.true_profile(measured.shaped_gradient), true),
@@ -111,10 +111,10 @@ def _share(profile: Floats) -> Floats:
     return np.asarray(profile / length if length > 0.0 else np.full_like(profile, np.nan))
 
 
-def _per_turn(values: list[Floats], measured: Measured) -> Floats:
-    """The mean over the episodes that took each turn, (H,); NaN for a turn that nobody took."""
-    total_H = np.sum([value.sum((0, 1)) for value in values], axis=0)
-    count_H = np.sum([plays.turn_mask.sum((0, 1)) for plays in measured.blocks], axis=0)
+def _loudness(sampled: Sampled) -> Floats:
+    """The mean size of an advantage over the episodes that played each turn, (H,); NaN for one that nobody played."""
+    total_H = np.sum([np.abs(advantages).sum((0, 1)) for advantages in sampled.advantages], axis=0)
+    count_H = np.sum([batch.fresh.sum((0, 1)) for batch in sampled.experience], axis=0)
     return np.asarray(np.divide(total_H, count_H, out=np.full(len(total_H), np.nan), where=count_H > 0))
 
 

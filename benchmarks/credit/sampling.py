@@ -42,36 +42,35 @@ class Plays:
         return np.asarray(np.count_nonzero(self.turn_mask, axis=(1, 2)))
 
 
-def play(model: TabularModel, policies: Floats, starts: Ints, noise: Floats) -> Plays:
+def play(model: TabularModel, policies: Floats, starts: Ints, noise: Floats, first: Ints | None = None) -> Plays:
     """Play E episodes of each of R policies; equal noise and equal policies give equal episodes.
 
     Args:
         model: the environment.
         policies: probability of each action, (R, O, A).
-        starts: first state of each episode, (R, E).
+        starts: the state that each episode starts from, (R, E).
         noise: uniform numbers in [0, 1), the policy's and the environment's of each turn, (R, E, H, 2).
+        first: the turn that each episode starts at, (R, E), by default 0; its cells before that turn are masked. One
+            that starts at H is not played at all.
     """
     rows, episodes = starts.shape
     row_N, here_N, noise_NH2 = np.repeat(np.arange(rows), episodes), starts.ravel(), noise.reshape(-1, model.horizon, 2)
+    first_N, over_N = np.zeros_like(here_N) if first is None else first.ravel(), np.zeros(here_N.shape, dtype=bool)
     cumulative_ROA, cumulative_SAN = policies.cumsum(-1), model.probabilities.cumsum(-1)
     shape = (rows * episodes, model.horizon)
     states_NH, actions_NH = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     rewards_NH, mask_NH, outcome_N = np.zeros(shape), np.zeros(shape, dtype=bool), np.zeros(shape[0])
-    live_L = np.arange(shape[0])
+    here_N = here_N.copy()
     for turn in range(model.horizon):
-        seen_L = model.observations[here_N]
-        action_L = _draw(cumulative_ROA[row_N[live_L], seen_L], noise_NH2[live_L, turn, 0])
-        branch_L = _draw(cumulative_SAN[here_N, action_L], noise_NH2[live_L, turn, 1])
-        cell = here_N, action_L, branch_L
-        states_NH[live_L, turn], actions_NH[live_L, turn], mask_NH[live_L, turn] = here_N, action_L, True
+        live_L = np.flatnonzero(~over_N & (first_N <= turn))
+        here_L, policy_L = here_N[live_L], row_N[live_L]
+        action_L = _draw(cumulative_ROA[policy_L, model.observations[here_L]], noise_NH2[live_L, turn, 0])
+        branch_L = _draw(cumulative_SAN[here_L, action_L], noise_NH2[live_L, turn, 1])
+        cell = here_L, action_L, branch_L
+        states_NH[live_L, turn], actions_NH[live_L, turn], mask_NH[live_L, turn] = here_L, action_L, True
         rewards_NH[live_L, turn], outcome_N[live_L] = model.turn_rewards[cell], model.outcome_rewards[cell]
-        goes_L = ~model.ends[cell]
-        here_N, live_L = model.next_states[cell][goes_L], live_L[goes_L]
-        if not live_L.size:
-            break
-    outcome_N[live_L] = model.silence[here_N]
-    truncated_N = np.zeros(shape[0], dtype=bool)
-    truncated_N[live_L] = True
+        here_N[live_L], over_N[live_L] = model.next_states[cell], model.ends[cell]
+    outcome_N = np.where(over_N, outcome_N, model.silence[here_N])
     turns, flat = (rows, episodes, model.horizon), (rows, episodes)
     return Plays(
         states_NH.reshape(turns),
@@ -79,7 +78,7 @@ def play(model: TabularModel, policies: Floats, starts: Ints, noise: Floats) -> 
         rewards_NH.reshape(turns),
         mask_NH.reshape(turns),
         outcome_N.reshape(flat),
-        truncated_N.reshape(flat),
+        ~over_N.reshape(flat),
     )
 
 

@@ -10,7 +10,7 @@ from turnenv.credit.returns import discounted_sums, return_to_go
 from turnenv.credit.trajectory import gdpo, grpo_mr, grpo_or
 from turnenv.credit.tree import tree_backup
 from turnenv.credit.turn import mt_grpo, mt_grpo_released
-from turnenv.credit.valued import oracle, turn_gae
+from turnenv.credit.valued import oracle, turn_gae, vine_ppo
 from turnenv.credit.whole_batch import reinforce_pp
 
 __all__ = [
@@ -39,4 +39,5 @@ __all__ = [
     "return_to_go",
     "tree_backup",
     "turn_gae",
+    "vine_ppo",
 ]

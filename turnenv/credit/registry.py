@@ -18,7 +18,7 @@ from turnenv.credit.returns import return_to_go
 from turnenv.credit.trajectory import gdpo, grpo_mr, grpo_or
 from turnenv.credit.tree import tree_backup
 from turnenv.credit.turn import mt_grpo, mt_grpo_released
-from turnenv.credit.valued import oracle, turn_gae
+from turnenv.credit.valued import oracle, turn_gae, vine_ppo
 from turnenv.credit.whole_batch import reinforce_pp
 
 Estimator: TypeAlias = Callable[Concatenate[TurnBatch, ...], NDArray[np.float64]]
@@ -41,6 +41,7 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
         "return_to_go": return_to_go,
         "tree_backup": tree_backup,
         "turn_gae": turn_gae,
+        "vine_ppo": vine_ppo,
     }
 )
 
@@ -50,6 +51,7 @@ NEEDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "oracle": frozenset({"true_advantages"}),
         "tree_backup": frozenset({"parents"}),
         "turn_gae": frozenset({"values"}),
+        "vine_ppo": frozenset({"values"}),
     }
 )
 """Optional fields of a `TurnBatch` that an estimator cannot do without; those not listed need none."""

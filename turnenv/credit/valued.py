@@ -15,8 +15,7 @@ def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten:
 
     Turn-PPO (arXiv 2512.17008), with its γ = 0.99 and λ = 0.9; GAE of arXiv 1506.02438, eq. 16, with turns as steps; r
     includes the outcome's reward at the last turn. After the last turn V is 0, unless the clock cut the trajectory:
-    then it is the value given there. With values estimated by Monte-Carlo continuations, ``gamma=1, lam=0`` is VinePPO
-    (arXiv 2410.01679). Needs ``values``.
+    then it is the value given there. Needs ``values``.
 
     Args:
         batch: B trajectories of at most K turns, with `values`.
@@ -41,6 +40,24 @@ def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten:
         live_N = advantages_BK[batch.turn_mask]
         advantages_BK = (advantages_BK - live_N.mean()) / (live_N.std() + 1e-8)
     return np.where(batch.turn_mask, advantages_BK, 0.0)
+
+
+def vine_ppo(batch: TurnBatch) -> NDArray[np.float64]:
+    """One step ahead on estimated values: ``A_ik = r_ik + V_{k+1} - V_k``, V the means of Monte-Carlo continuations.
+
+    VinePPO (arXiv 2410.01679, section 4), with turns as steps: `turn_gae` with γ = 1 and λ = 0. Its values are means of
+    returns of fresh continuations from each state, whose turns belong to the method's budget. Needs ``values``.
+
+    Args:
+        batch: B trajectories of at most K turns, with `values`.
+
+    Returns:
+        Advantages, float (B, K), 0 where masked.
+
+    Raises:
+        ValueError: the batch has no `values`.
+    """
+    return turn_gae(batch, gamma=1.0, lam=0.0)
 
 
 def oracle(batch: TurnBatch, *, scale: Scale = "none") -> NDArray[np.float64]:

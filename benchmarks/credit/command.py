@@ -40,7 +40,10 @@ what is measured (exact definitions: benchmarks/credit/metrics.py), always three
   noise        signal-to-noise of a batch's gradient: how much of a step is the mean step?
   efficiency   environment turns until the policy solves the task, at a learning rate chosen on the other seeds from a
                grid that is the same for every method
-No single one of them ranks estimators: outcome-only GRPO has a perfect direction and learns least.
+Batches are plain episodes, but for two methods: vine_ppo plays continuations from every state, tree_backup lets half of
+a group branch off the others. Noise and efficiency are per turn played, so both pay for that. turn_gae is given exact
+values, as by a critic without error. No single one of the three ranks estimators: outcome-only GRPO has a perfect
+direction and learns least.
 
 what is written to --out:
   rows.jsonl   one line for each estimator in each cell: settings, provenance, every figure

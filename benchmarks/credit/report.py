@@ -24,14 +24,14 @@ UNTUNED = 0.3
 _READING = """\
 How to read the tables. **Direction** is the cosine between an estimator's expected gradient and the exact gradient of
 the outcome, and of the shaped objective (outcome plus turn rewards). **Signal/noise** is `||E g||² / tr Cov g` of one
-batch; batches of a cell cost the same turns for every method. **Batch cosine** is the mean cosine of a single batch's
-gradient with the outcome's. **Turns to solve** is the median over seeds of the environment turns until the policy's
-exact success probability reached the threshold, from an untrained policy, with its interval; it is counted in whole
-batches, so that the easiest cells tell methods apart coarsely. The learning rate of each seed is the one that was best
-on the *other* seeds, of a grid that all methods share ({rates}); * marks a choice at the edge of the grid.
-**× {reference}** divides by that method's turns on the same seeds. **At rate 0.3** are the turns without tuning.
-Direction and noise are of a partly trained policy. None of the three ranks estimators by itself. "–" is not defined, or
-not reached."""
+batch that costs the turns of a plain one: VinePPO's continuations are paid for, what a tree's branch copies is free.
+**Batch cosine** is the mean cosine of a single batch's gradient with the outcome's. **Turns to solve** is the median
+over seeds of the environment turns until the policy's exact success probability reached the threshold, from an
+untrained policy, with its interval; it is counted in whole batches, so that the easiest cells tell methods apart
+coarsely. The learning rate of each seed is the one that was best on the *other* seeds, of a grid that all methods
+share ({rates}); * marks a choice at the edge of the grid. **× {reference}** divides by that method's turns on the same
+seeds. **At rate 0.3** are the turns without tuning. Direction and noise are of a partly trained policy. None of the
+three ranks estimators by itself. "–" is not defined, or not reached."""
 
 
 def write_report(folder: Path, suites: Sequence[str], methods: Sequence[Method], effort: Effort) -> str:

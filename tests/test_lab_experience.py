@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.credit.cells import Cell, Problem
-from benchmarks.credit.contenders import Contender, Session, take, turn_batch
+from benchmarks.credit.contenders import Contender, Session, code_hash, take, turn_batch
 from benchmarks.credit.expectation import Measured, sample
 from benchmarks.credit.experience import CONTINUATIONS, WAYS, branched, continued, plain
 from benchmarks.credit.learning import learn
@@ -54,6 +54,33 @@ def test_values_of_continuations_are_unbiased(kwargs):
     assert abs(error.mean()) < 4 * error.std() / np.sqrt(mask.sum())
     assert error.std() > 0.05
     assert not played.values[..., :-1][~mask].any()
+
+
+def test_rows_depend_on_how_a_method_is_played(monkeypatch):
+    before = {name: code_hash(name) for name in ("tree_backup", "vine_ppo", "turn_gae", "mt_grpo")}
+    monkeypatch.setattr("benchmarks.credit.contenders.WAYS", {})
+    assert {name for name, code in before.items() if code_hash(name) != code} == set(WAYS)
+
+
+# Computed with the lab as it was before methods were played in different ways (commit 211f87e).
+@pytest.mark.parametrize(
+    ("name", "turns", "final", "noise"),
+    [
+        ("grpo_mr", [1164.0, 1427.0], [0.8033930210478162, 0.8129526554891735], 1.2054914587739052),
+        ("mt_grpo", [494.0, 484.0], [0.8146010590202029, 0.8020176956363125], 8.250956276680022),
+        ("turn_gae", [2384.0, 2238.0], [0.8067563842201763, 0.8009996712456137], 3.5043666682197894),
+        ("placebo", [1464.0, 1430.0], [0.8051812404435025, 0.8009653190122252], 0.6820801760978366),
+    ],
+)
+def test_figures_of_plain_methods_are_locked(name, turns, final, noise):
+    kwargs = {"length": 3, "errors": "recoverable", "clock": False, "slip": 0.2}
+    problem = Problem.of(Cell(env_kwargs=kwargs, budget=20_000, start_right=0.5, threshold=0.8, right=0.6))
+    contender = Contender.of(Method(name=name))
+    done = learn(problem, contender, (3, 4), (0.3,))
+    assert done.turns.tolist() == [turns]
+    np.testing.assert_allclose(done.final, [final], rtol=1e-6)
+    found = sample(Measured.of(problem, 2, 20), contender)
+    assert signal_to_noise(found.moments, found.turns_ratio) == pytest.approx(noise, rel=1e-6)
 
 
 def test_a_chain_of_known_length_costs_what_it_must():

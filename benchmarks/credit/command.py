@@ -51,7 +51,8 @@ what is written to --out:
   map.png, profile.png, noise.png
 
 A run that was stopped, even by kill -9, goes on when the same command is given again. A row is reused only while the
-file that defines its estimator is unchanged. More suites, methods and estimators may be added to the same folder.
+files that define its estimator and how it is played are unchanged. More suites, methods and estimators may be added to
+the same folder.
 """
 
 

@@ -154,10 +154,11 @@ def find(name: str) -> Estimator:
 
 
 def code_hash(name: str) -> str:
-    """A hash of the file that defines an estimator: rows of another version of it are not reused."""
+    """A hash of the files that define an estimator and its way of playing: rows of other versions are not reused."""
     found = find(name)
-    path = inspect.getsourcefile(inspect.unwrap(found) if inspect.isroutine(found) else type(found))
-    return sha256(Path(path).read_bytes()).hexdigest()[:12] if path else ""
+    made = inspect.unwrap(found) if inspect.isroutine(found) else type(found)
+    paths = filter(None, map(inspect.getsourcefile, [made, *([WAYS[name]] if name in WAYS else [])]))
+    return sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:12]
 
 
 def turn_batch(problem: Problem, policies: Floats, experience: Experience, needs: Collection[str]) -> TurnBatch:

@@ -68,7 +68,7 @@ class LabRun(_Frozen):
     Attributes:
         cell: the setting.
         method: the estimator and its options.
-        code: hash of the file that defines it.
+        code: hash of the files that define it and how it is played.
         effort: how much was sampled.
     """
 

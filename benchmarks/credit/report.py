@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.credit import held_out
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
+from benchmarks.credit.experience import CONTINUATIONS
 from benchmarks.credit.one_cell import LabRows
 from benchmarks.credit.records import Effort, Figure, LabRow, LabRun
 from benchmarks.credit.suites import SUITES, cells_of
@@ -25,13 +26,19 @@ _READING = """\
 How to read the tables. **Direction** is the cosine between an estimator's expected gradient and the exact gradient of
 the outcome, and of the shaped objective (outcome plus turn rewards). **Signal/noise** is `||E g||² / tr Cov g` of one
 batch that costs the turns of a plain one: VinePPO's continuations are paid for, what a tree's branch copies is free.
-**Batch cosine** is the mean cosine of a single batch's gradient with the outcome's. **Turns to solve** is the median
-over seeds of the environment turns until the policy's exact success probability reached the threshold, from an
-untrained policy, with its interval; it is counted in whole batches, so that the easiest cells tell methods apart
-coarsely. The learning rate of each seed is the one that was best on the *other* seeds, of a grid that all methods
-share ({rates}); * marks a choice at the edge of the grid. **× {reference}** divides by that method's turns on the same
-seeds. **At rate 0.3** are the turns without tuning. Direction and noise are of a partly trained policy. None of the
-three ranks estimators by itself. "–" is not defined, or not reached."""
+**Batch cosine** is the mean cosine of a single batch's gradient with the outcome's, whatever the batch cost. **Turns to
+solve** is the median over seeds of the environment turns until the policy's exact success probability reached the
+threshold, from an untrained policy, with its interval; it is counted in whole batches of equally many episodes, so that
+the easiest cells tell methods apart coarsely, and a method whose batch costs more turns takes fewer steps. The learning
+rate of each seed is the one that was best on the *other* seeds, of a grid that all methods share ({rates}); * marks a
+choice at the edge of the grid. **× {reference}** divides by that method's turns on the same seeds. **At rate 0.3** are
+the turns without tuning. Direction and noise are of a partly trained policy. None of the three ranks estimators by
+itself. "–" is not defined, or not reached.
+
+Turn GAE is told exact values and pays nothing for them: it is a critic without error, which nobody has. VinePPO plays
+{continuations} continuations of every state. In a tree, half of each group starts at the beginning and the others
+branch off at a turn drawn evenly; a branch trains only its own turns, so the mean over episodes weighs late turns more.
+VinePPO's and the tree's moments are always sampled."""
 
 
 def write_report(folder: Path, suites: Sequence[str], methods: Sequence[Method], effort: Effort) -> str:
@@ -67,7 +74,10 @@ def rows_of(
 def render(by_suite: Mapping[str, Sequence[tuple[Cell, list[LabRow]]]], effort: Effort) -> str:
     """The whole report as Markdown."""
     rates = ", ".join(f"{rate:g}" for rate in effort.rates)
-    parts = ["# Credit assignment, against exact truth", _READING.format(rates=rates, reference=REFERENCE)]
+    parts = [
+        "# Credit assignment, against exact truth",
+        _READING.format(rates=rates, reference=REFERENCE, continuations=CONTINUATIONS),
+    ]
     for suite, cells in by_suite.items():
         parts += [f"## {suite}"] if len(by_suite) > 1 else []
         for cell, rows in cells:

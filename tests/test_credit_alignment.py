@@ -21,7 +21,7 @@ def test_before_anything_is_seen_turn_rewards_are_trusted():
 def test_a_winner_that_was_paid_best_counts_for_alignment():
     alignment = measure_alignment(four([1, 1, 0, 0], [1, 0, 0, 0]))
     assert alignment.agreement.tolist() == pytest.approx([HALF**2, 0.0])
-    assert alignment.evidence.tolist() == pytest.approx([HALF**2, 0.0])
+    assert alignment.evidence.tolist() == alignment.chance.tolist() == pytest.approx([HALF**2, 0.0])
     # Of the two paid the most, one failed; the other excuses it.
     assert (alignment.failures, alignment.successes) == (1.0, 1.0)
     assert alignment.trust().tolist() == pytest.approx([1.0, 1.0])
@@ -31,8 +31,28 @@ def test_a_winner_that_was_not_paid_counts_against_that_turn_most():
     alignment = measure_alignment(four([1, 1, 0, 0], [0, 0, 1, 0]))
     n = HALF**2
     assert alignment.agreement.tolist() == pytest.approx([-n, 0.0])
-    common = (4 - n - 2 / 8) / (4 + n + 2 / 8)
-    assert alignment.trust(prior=4.0, patience=8.0).tolist() == pytest.approx([(4 * common - n) / (4 + n), common])
+    common = (4 - n - 2 / 8) / (4 + 2 / 8)
+    assert alignment.trust(prior=4.0, patience=8.0).tolist() == pytest.approx([(4 * common - n) / 4, common])
+
+
+def test_agreement_is_believed_from_two_standard_deviations_on():
+    seen = Alignment(np.array([20.0, 6.0, 0.0, -30.0]), np.full(4, 400.0), np.full(4, 100.0))
+    # Σ s = -4 takes the prior's 4 away; each turn then stands alone, with √v = 10.
+    assert seen.trust(prior=4.0).tolist() == pytest.approx([1.0, 0.3, 0.0, 0.0])
+
+
+def test_a_small_share_in_many_outcomes_is_full_alignment_and_the_same_share_in_few_is_not_held_against_it():
+    weak = {scale: Alignment(*(np.array([x * scale]) for x in (0.1, 1.0, 1.0))) for scale in (1.0, 1_000.0)}
+    assert weak[1_000.0].trust().tolist() == [1.0]
+    assert weak[1.0].trust().tolist() == [1.0]
+
+
+def test_only_failures_without_winners_turn_trust_against_pay():
+    told = {"failures": 800.0, "successes": 0.0}
+    alone = Alignment(np.zeros(1), np.zeros(1), np.zeros(1), **told)
+    beside_winners = Alignment(np.array([-900.0]), np.array([900.0]), np.array([900.0]), **told)
+    assert alone.trust().tolist() == pytest.approx([-96 / 104])
+    assert beside_winners.trust().tolist() == pytest.approx([-100 / 1_004])
 
 
 def test_without_winners_those_paid_most_count_against():
@@ -42,7 +62,7 @@ def test_without_winners_those_paid_most_count_against():
 
 
 def test_one_success_excuses_as_many_failures_as_patience_says():
-    seen = Alignment(np.zeros(1), np.zeros(1), failures=20.0, successes=1.0)
+    seen = Alignment(*np.zeros((3, 1)), failures=20.0, successes=1.0)
     assert seen.trust(patience=20.0).tolist() == [1.0]
     assert seen.trust(patience=4.0).tolist() == pytest.approx([0.0])
     assert seen.trust(patience=1.0).tolist() == pytest.approx([-15 / 23])
@@ -74,7 +94,7 @@ def test_full_trust_is_mt_grpo_with_the_last_turn_scored():
         [False] * 12,
     )
     np.testing.assert_allclose(
-        aw_grpo(batch, alignment=Alignment(np.zeros(4), np.zeros(4))), mt_grpo(batch, final_turn="turn+outcome")
+        aw_grpo(batch, alignment=Alignment(*np.zeros((3, 4)))), mt_grpo(batch, final_turn="turn+outcome")
     )
 
 
@@ -83,7 +103,7 @@ def test_a_faulted_trajectory_is_no_evidence():
     rows = [*kept.turn_rewards.tolist(), [9.0, 9.0]]
     broken = TurnBatch.from_ragged(rows, [1.0, 0, 0, 0, 0], [0] * 5, faulted=[False] * 4 + [True])
     one, other = measure_alignment(kept), measure_alignment(broken)
-    for name in ("agreement", "evidence", "failures", "successes", "highest"):
+    for name in ("agreement", "evidence", "chance", "failures", "successes", "highest"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert (aw_grpo(broken)[4] == 0.0).all()
 
@@ -119,4 +139,4 @@ def test_honest_rewards_are_used_from_the_first_batch():
 def test_lying_rewards_are_seen_through():
     success, trust = learn(0, 1, turns=4, batches=300, seed=0)
     assert success > 0.9
-    assert trust[:-1].max() < 0.0
+    assert trust[:-1].max() < 0.1

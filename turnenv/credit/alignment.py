@@ -8,24 +8,28 @@ a trust τ_k::
     A_ik = τ_k z_gk(r_ik) + z_g(R_i)                                           (every turn, the last one too)
 
 **What winners were paid.** Let ``w_i = max(0, R_i - mean_g) / (max_g - mean_g)``, the share of the way from the
-group's mean to its best outcome, and ``m_gk = max_j z_gk(r_jk)``. Suppose that the winners are drawn towards the best
-paid action of turn k by a share α_k: ``E[z_gk(r_ik) | i wins] = α_k m_gk``. z has variance 1 if turn rewards and
-outcome are unrelated, so the least squares estimate of α_k over all winners is ``s_k / n_k`` with ``s_k = Σ w_i m_gk
-z_gk(r_ik)`` and ``n_k = Σ w_i m_gk²``: 1 if all winners were paid best, 0 if pay says nothing, negative if winners
-were paid less.
+group's mean to its best outcome, and ``m_gk = max_j z_gk(r_jk)``. The agreement ``s_k = Σ w_i m_gk z_gk(r_ik)`` adds up
+what winners were paid, in groups where pay differed. z has variance 1, so if pay and outcome are unrelated s_k has mean
+0 and a standard deviation of about ``√v_k``, ``v_k = Σ w_i² m_gk²``. If winners were always paid best, it is ``n_k = Σ
+w_i m_gk²``. What counts is the sign of the relation and how sure it is, not its size: while a later skill is missing,
+a turn that is paid rightly decides few outcomes, and its small share in them is just what z_g(R) cannot resolve.
 
-**What losers were paid.** A task may be so hard that no episode wins; then n = 0 and one can only be patient. What
+**What losers were paid.** A task may be so hard that no episode wins; then s = n = 0 and one can only be patient. What
 can be seen is episodes that earned the most that was ever paid at each of their turns, and still had an outcome of
-nothing. So many as ``patience`` of these failures count as one observation of α = -1, unless episodes that were paid as
+nothing. So many as ``patience`` of these failures count as one observation against, unless episodes that were paid as
 well did have an outcome: ``d = max(0, failures / patience - successes)``.
 
-**Together**, with ``prior`` observations of α = 1 (turn rewards are trusted until shown wrong), first for all turns
-alike and then for each, where the common trust stands for as many observations::
+**Together**, turn rewards are trusted until shown wrong, as if an agreement of ``prior`` had been seen, and in full
+from two standard deviations on; first for all turns alike and then for each::
 
-    τ   = clip((prior + Σ_k s_k - d) / (prior + Σ_k n_k + d), -1, 1)
-    τ_k = clip((prior τ + s_k) / (prior + n_k), -1, 1)
+    τ   = clip((prior + Σ_k s_k - d) / (max(prior, 2 √(Σ_k v_k)) + d), floor, 1)
+    τ_k = clip((prior τ + s_k) / max(prior, 2 √v_k), floor, 1),   floor = -d / (prior + Σ_k n_k + d)
 
-s, n, failures and successes are sums over batches in which a batch loses ``1 - memory`` of its weight with every
+Trust falls below 0 by failures alone, and only while hardly anyone wins: then a policy that settled on bait can be
+driven off it. Once there are winners to learn from the floor is near 0, for a negative weight would praise whatever is
+not paid, and in an open set of actions that is mostly nonsense.
+
+s, n, v, failures and successes are sums over batches in which a batch loses ``1 - memory`` of its weight with every
 later one. The memory is a handful of numbers: no critic, no further rollouts. Without it, the long run of batches
 without a winner, which a policy that chases wrong rewards brings about, makes it forget what the few winners showed.
 
@@ -47,6 +51,9 @@ from turnenv.credit.options import check_discount
 
 Floats = NDArray[np.float64]
 
+_SURE = 2.0
+"""Standard deviations from which on an agreement is believed in full."""
+
 
 def _nothing_seen() -> Floats:
     return np.zeros(0)
@@ -59,6 +66,7 @@ class Alignment:
     Attributes:
         agreement: s_k, how far winners were drawn to the best paid actions of turn k, float (K,).
         evidence: n_k, the agreement that full alignment would have brought, float (K,).
+        chance: v_k, the variance that the agreement has if pay says nothing, float (K,).
         failures: episodes that were paid the most at every turn, and had an outcome of 0 or less.
         successes: those with an outcome above 0.
         lowest: least reward seen at turn k, float (K,); it never fades.
@@ -67,6 +75,7 @@ class Alignment:
 
     agreement: Floats = field(default_factory=_nothing_seen)
     evidence: Floats = field(default_factory=_nothing_seen)
+    chance: Floats = field(default_factory=_nothing_seen)
     failures: float = 0.0
     successes: float = 0.0
     lowest: Floats = field(default_factory=_nothing_seen)
@@ -76,7 +85,7 @@ class Alignment:
         """τ_k, the weight of turn k's reward, from -1 to 1, float (K,).
 
         Args:
-            prior: observations of full alignment that it starts with, above 0.
+            prior: agreement that it starts with, above 0.
             patience: failures that count as one observation against, above 0.
 
         Raises:
@@ -85,9 +94,11 @@ class Alignment:
         if prior <= 0.0 or patience <= 0.0:
             raise ValueError(f"prior and patience must be above 0; got {prior} and {patience}")
         doubt = max(0.0, self.failures / patience - self.successes)
-        common = (prior + self.agreement.sum() - doubt) / (prior + self.evidence.sum() + doubt)
-        each_K = (prior * np.clip(common, -1.0, 1.0) + self.agreement) / (prior + self.evidence)
-        return np.asarray(np.clip(each_K, -1.0, 1.0))
+        floor = -doubt / (prior + self.evidence.sum() + doubt)
+        sure, sure_K = max(prior, _SURE * np.sqrt(self.chance.sum())), np.maximum(prior, _SURE * np.sqrt(self.chance))
+        common = np.clip((prior + self.agreement.sum() - doubt) / (sure + doubt), floor, 1.0)
+        each_K = (prior * common + self.agreement) / sure_K
+        return np.asarray(np.clip(each_K, floor, 1.0))
 
 
 def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memory: float = 0.98) -> Alignment:
@@ -103,7 +114,7 @@ def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memor
     """
     check_discount("memory", memory)
     known = known or Alignment()
-    agreement_K, evidence_K = _paid_to_winners(batch)
+    agreement_K, evidence_K, chance_K = _paid_to_winners(batch)
     lowest_K = _over_turns(batch, known.lowest, np.minimum)
     highest_K = _over_turns(batch, known.highest, np.maximum)
     paid_most_B = _paid_most(batch, lowest_K, highest_K)
@@ -111,6 +122,7 @@ def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memor
     return Alignment(
         _longer(memory * known.agreement, agreement_K),
         _longer(memory * known.evidence, evidence_K),
+        _longer(memory * known.chance, chance_K),
         memory * known.failures + float(paid_most_B[~won_B].sum()),
         memory * known.successes + float(paid_most_B[won_B].sum()),
         lowest_K,
@@ -134,7 +146,7 @@ def aw_grpo(
     Args:
         batch: B trajectories of at most K turns.
         alignment: what is known, this batch included; None measures this batch alone. `AlignmentWeighted` remembers.
-        prior: observations of full alignment that trust starts with, above 0.
+        prior: agreement that trust starts with, above 0.
         patience: failures that count as one observation against, above 0.
         memory: not read here, but where `AlignmentWeighted` measures.
 
@@ -188,15 +200,15 @@ def _longer(known_K: Floats, found_K: Floats) -> Floats:
     return total_K
 
 
-def _paid_to_winners(batch: TurnBatch) -> tuple[Floats, Floats]:
-    """The sums s_k and n_k of one batch, (K,) each."""
+def _paid_to_winners(batch: TurnBatch) -> tuple[Floats, Floats, Floats]:
+    """The sums s_k, n_k and v_k of one batch, (K,) each."""
     _, group_B = np.unique(batch.group_ids, return_inverse=True)
     above_B = group_normalise(batch.outcome_rewards, batch.live, batch.group_ids, scale="none").clip(min=0.0)
     best_B = _greatest(above_B, group_B)
     win_B = np.divide(above_B, best_B, out=np.zeros_like(above_B), where=best_B > 0.0)
     z_BK = group_normalise(batch.turn_rewards, batch.turn_mask, batch.group_ids)
     most_BK = _greatest(z_BK.clip(min=0.0), group_B) * batch.turn_mask
-    return win_B @ (most_BK * z_BK), win_B @ most_BK**2
+    return win_B @ (most_BK * z_BK), win_B @ most_BK**2, win_B**2 @ most_BK**2
 
 
 def _greatest(values: Floats, group_B: NDArray[np.intp]) -> Floats:

@@ -1,10 +1,14 @@
 """Settings that turnenv's own estimator was not developed on, and what it gains there over MT-GRPO and the outcome.
 
-Developed on: CreditChain with 4 actions (lengths 3, 4, 8 and 16; turn rewards aligned, with slips, noisy, shuffled,
-hackable), with 2 actions (lengths 6 and 8, hackable), with 16 actions (8 turns, slips of 20 %), in groups of 8, one or
-four groups a batch. A first version failed on a first set of held-out cells (8 actions where an error ends the episode;
-3 actions, shuffled: it doubted too fast, and all turns alike); those became settings of development (8 or 16 actions,
-fatal errors; 3 actions, shuffled), the estimator was revised once, and the cells here replaced them unseen.
+Its three versions, each judged on cells drawn up after it was final; those cells then became settings of development:
+
+1. Developed on CreditChain with 4 actions (lengths 3, 4, 8 and 16), with 2 actions (lengths 6 and 8, hackable) and 16
+   (8 turns, slips of 20 %). It failed on two cells of its set: it doubted too fast, and all turns alike.
+2. Trust turn by turn, slower doubt. In the lab it failed on one misleading cell (6 turns, 2 actions, shuffled). On
+   language models it gave right rewards up (TriviaSearch), and with bait its negative trust drove two runs of five into
+   nonsense.
+3. The sign of the agreement counts, not its size, and trust is negative only while nobody wins. Developed on these two
+   comparisons of language models and the cells of version 2; the cells here replaced them unseen.
 """
 
 from __future__ import annotations

@@ -86,3 +86,18 @@ def test_a_clone_answers_in_the_form_it_was_shown_and_can_be_taught_on(tmp_path,
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "further")
     assert model.config.vocab_size == len(AutoTokenizer.from_pretrained(tmp_path / "further"))
     assert model.config.hidden_size == 32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--env-kwargs", "{length: 2}"], "is not JSON"),
+        (["--env-kwargs", "[2]"], "write an object"),
+        (["--skill", "2"], "a share is from 0 to 1"),
+    ],
+)
+def test_a_mistake_is_named(arguments, said, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["clone", "--env", CHAIN, "--out", str(tmp_path), *arguments])
+    with pytest.raises(SystemExit):
+        clone.main()
+    assert said in capsys.readouterr().err

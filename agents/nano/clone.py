@@ -29,7 +29,7 @@ _EXAMPLES = """examples:
       --steps 600 --out results/nano-hops
 
   # and then
-  python -m benchmarks compare --env turnenv/MultiHopSearch-v0 --model results/nano-hops
+  python -m benchmarks compare --env turnenv/MultiHopSearch-v0 --model results/nano-hops --learning-rate 2e-4
 
 The demonstrations are episodes of agents.scripted's expert with errors: --skill and --broken say how many. They are
 played on the environment's own tasks: where it has splits, on that of --env-kwargs (by default the training split).
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--env", choices=IDS, required=True, metavar="ENV", help="environment id, as turnenv/CreditChain-v0")
-    add("--env-kwargs", type=json.loads, default={}, metavar="JSON", help="its arguments (default: {})")
+    add("--env-kwargs", type=_keyword_arguments, default={}, metavar="JSON", help="its arguments (default: {})")
     add("--out", type=Path, required=True, help="folder of the policy")
     add("--model", type=Path, help="a nano policy to go on from; without it, a new one with a tokenizer of its own")
     add("--skill", type=_share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
@@ -89,7 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _share(text: str) -> Any:
+def _keyword_arguments(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise argparse.ArgumentTypeError(f"write an object, as '{{\"length\": 4}}'; got {text!r}")
+    return given
+
+
+def _share(text: str) -> float:
     share = float(text)
     if not 0.0 <= share <= 1.0:
         raise argparse.ArgumentTypeError(f"a share is from 0 to 1; got {text}")

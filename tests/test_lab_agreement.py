@@ -4,9 +4,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from benchmark_rows import row
 from scipy.stats import spearmanr
 
-from benchmarks.credit.agreement import chance, correlations
+from benchmarks.credit.agreement import chance, correlations, results
+from benchmarks.rows import RowFile
 
 TRAINED = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.9], [1.0, 1.1]])
 
@@ -47,3 +49,10 @@ def test_one_figure_of_many_is_less_of_a_surprise():
     alone = np.sort(trained)[None][:, np.argsort(np.argsort(trained + 0.6 * rng.normal(size=10)))]
     among = np.concatenate([alone, rng.normal(size=(50, 10))])
     assert chance(among, trained)[0] > chance(alone, trained)[0]
+
+
+def test_only_seeds_that_every_method_has_finished_are_compared(tmp_path):
+    for method, seed, exact in (("grpo_or", 0, 0.1), ("grpo_or", 1, 0.2), ("mt_grpo", 1, 0.3), (None, 0, 0.9)):
+        RowFile(tmp_path).append(row(method, seed, exact=exact))
+    found = results(tmp_path, "success")
+    assert {name: values.tolist() for name, values in found.items()} == {"grpo_or": [0.2], "mt_grpo": [0.3]}

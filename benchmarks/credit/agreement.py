@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = sorted(set(trained).intersection(*settings.values()))
     if not settings or len(names) < _LEAST:
         raise SystemExit(f"a rank correlation needs a setting in which {_LEAST} of the methods compared were measured")
+    if not len(trained[names[0]]):
+        raise SystemExit(
+            f"{given.comparison} has no seed yet that every method has finished: give the same command again"
+        )
     where = [(setting, figure) for setting in settings for figure in _FIGURES]
     lab_FN = np.array([[_FIGURES[figure](settings[setting][name]) for name in names] for setting, figure in where])
     trained_NW = np.array([trained[name] for name in names])
@@ -51,12 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def results(folder: Path, metric: str) -> dict[str, Floats]:
-    """Method → the metric of each seed, (W,), of the methods without options."""
+    """Method → the metric of each seed that all methods have finished, (W,), of the methods without options."""
     found: dict[str, dict[int, float]] = {}
     for row in RowFile(folder).read():
         if row.run.method is not None and not row.run.method.options:
             found.setdefault(row.run.method.name, {})[row.run.seed] = row.evaluation.means[metric]
-    return {name: np.array([by_seed[seed] for seed in sorted(by_seed)]) for name, by_seed in found.items()}
+    shared = sorted(set.intersection(*map(set, found.values()))) if found else []
+    return {name: np.array([by_seed[seed] for seed in shared]) for name, by_seed in found.items()}
 
 
 def by_setting(folder: Path, wanted: Mapping[str, Floats]) -> dict[str, dict[str, LabRow]]:

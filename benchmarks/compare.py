@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from agents.json_arguments import json_object
 from benchmarks.methods import Method, parse_methods
 from benchmarks.one_run import import_environments
 from benchmarks.progress import make_display
@@ -73,15 +73,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--eval-episodes", type=int, default=256, help="held-out episodes before and after training, for each seed")
     add("--eval-batch", type=int, default=128, help="how many of them are played at a time")
     add("--eval-every", type=int, default=0, help="evaluate every so many steps too; 0 for never")
-    add("--env-kwargs", type=_json_object, default={}, metavar="JSON", help="arguments of the environment")
+    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="arguments of the environment")
     add(
         "--eval-kwargs",
-        type=_json_object,
+        type=json_object,
         default={},
         metavar="JSON",
         help="arguments on the held-out tasks, over --env-kwargs and the suite's (TriviaSearch: split=test)",
     )
-    add("--trainer-kwargs", type=_json_object, default={}, metavar="JSON", help="more fields of TurnGRPOConfig")
+    add("--trainer-kwargs", type=json_object, default={}, metavar="JSON", help="more fields of TurnGRPOConfig")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
     add("--jobs", type=int, default=None, help="processes at once (default: one a core, or one a GPU)")
     parser.set_defaults(run=_run)
@@ -252,13 +252,3 @@ def _device(wanted: str) -> str:
     if wanted == "cuda":
         raise ValueError("--device cuda: PyTorch sees no GPU; use --device cpu, or install PyTorch with CUDA")
     return "cpu"
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not JSON ({error}): {text}") from error
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"takes a JSON object such as '{{\"max_turns\": 4}}'; got {text}")
-    return value

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from agents.json_arguments import json_object
 from agents.nano.model import make_model, make_tokenizer, save
 from agents.nano.noisy_expert import NoisyExpert
 from agents.nano.teaching import teach
@@ -75,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--env", choices=IDS, required=True, metavar="ENV", help="environment id, as turnenv/CreditChain-v0")
-    add("--env-kwargs", type=_keyword_arguments, default={}, metavar="JSON", help="its arguments (default: {})")
+    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="its arguments (default: {})")
     add("--out", type=Path, required=True, help="folder of the policy")
     add("--model", type=Path, help="a nano policy to go on from; without it, a new one with a tokenizer of its own")
     add("--skill", type=_share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
@@ -87,16 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")
     add("--episodes", type=int, default=256, help="episodes to measure the start on (default: %(default)s)")
     return parser
-
-
-def _keyword_arguments(text: str) -> dict[str, Any]:
-    try:
-        given = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise argparse.ArgumentTypeError(f"write an object, as '{{\"length\": 4}}'; got {text!r}")
-    return given
 
 
 def _share(text: str) -> float:

@@ -21,8 +21,8 @@ class NoisyExpert:
         env_id: an id of turnenv.
         env_kwargs: its arguments.
         rng: decides everything.
-        skill: chance that a turn is the expert's; the rest are random moves and messages that break off.
-        broken: chance that a turn's message, the expert's or not, stops somewhere in its middle.
+        skill: chance that a turn is the expert's; the rest are random moves.
+        broken: chance that a turn's message, the expert's or not, breaks off somewhere in its middle.
 
     Raises:
         ValueError: if a chance is not in [0, 1], or the environment has no scripted expert.

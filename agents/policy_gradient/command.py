@@ -9,8 +9,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from agents.json_arguments import json_object
 from agents.policy_gradient.learner import Learner
 from agents.policy_gradient.methods import parse_methods
 from agents.policy_gradient.rows import add_row, read_rows
@@ -146,7 +146,7 @@ def _parser(kind: Kind) -> ArgumentParser:
     )
     add = parser.add_argument
     add("--env", default="CreditChain-easy", help="what is played; turnenv/ and -v0 may be left out (%(default)s)")
-    add("--env-kwargs", type=_json, default={}, metavar="JSON", help="its arguments, e.g. '{\"length\": 8}'")
+    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="its arguments, e.g. '{\"length\": 8}'")
     add("--tasks", type=_positive, default=1, help="tasks 0 … N-1 are played, evenly (%(default)s)")
     add(
         "--credit",
@@ -154,7 +154,7 @@ def _parser(kind: Kind) -> ArgumentParser:
         help="methods to compare, name[:option=value …] or module:function; the first is what the others are compared "
         "with (%(default)s)",
     )
-    add("--credit-kwargs", type=_json, default={}, metavar="JSON", help="options for every method")
+    add("--credit-kwargs", type=json_object, default={}, metavar="JSON", help="options for every method")
     add("--seeds", type=_positive, default=5, help="runs of each method (%(default)s)")
     add("--first-seed", type=int, default=0, help="the first seed (%(default)s)")
     add("--groups", type=_positive, default=4, help="groups an update, each of one task and one noise (%(default)s)")
@@ -187,13 +187,6 @@ def _own_options(kind: Kind, given: Namespace) -> str:
     kind.add_arguments(alone)
     names = [action.dest for action in alone._actions if action.dest != "help"]
     return "".join(f" {name}={json.dumps(getattr(given, name))}" for name in names)
-
-
-def _json(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"must be a JSON object; got {text!r}")
-    return value
 
 
 def _positive(text: str) -> int:

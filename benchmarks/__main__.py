@@ -7,8 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from benchmarks import compare, pages, report, search_latency, search_throughput, throughput, transcripts
+from benchmarks.compare import command as compare
+from benchmarks.compare import report, transcripts
 from benchmarks.credit import command as credit
+from benchmarks.environments import pages
+from benchmarks.speed import search_latency, search_throughput, throughput
 
 COMMANDS = (compare, report, transcripts, throughput, search_throughput, search_latency, pages, credit)
 """Modules with `add_parser(commands)`, each of which sets `run`: parsed arguments → exit code (or None for 0)."""

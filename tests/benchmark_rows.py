@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchmarks.methods import Method
-from benchmarks.records import Evaluation, Provenance, Row, Run, Settings, Spent
+from benchmarks.compare.records import Evaluation, Provenance, Row, Run, Settings, Spent
+from benchmarks.harness.methods import Method
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

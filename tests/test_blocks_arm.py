@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnenv.envs import IDS
-from turnenv.envs.blocks_arm import COLLISION, BlocksArm
-from turnenv.envs.blocks_world import world_of
+from turnenv.envs.blocks_arm.env import COLLISION, BlocksArm
+from turnenv.envs.blocks_arm.world import world_of
 from turnenv.exact import expected_return, softmax, tabular_model
 
 TABLES = [env_id for env_id in IDS if "BlocksArm" in env_id]

@@ -10,7 +10,7 @@ import turnenv
 from agents.scripted import calculator as players
 from turnenv.actions import HermesGrammar, PlainGrammar, XmlGrammar
 from turnenv.envs.calculator import Calculator
-from turnenv.word_problems import load_word_problems
+from turnenv.envs.calculator.problems import load_word_problems
 
 IDS = ["turnenv/Calculator-v0", "turnenv/Calculator-easy-v0", "turnenv/Calculator-hard-v0"]
 XML = XmlGrammar()

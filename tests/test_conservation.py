@@ -7,7 +7,7 @@ from gymnasium.vector import AutoresetMode
 
 import turnenv
 from agents.scripted import RANDOMS
-from turnenv.vector import turn_infos
+from turnenv.core import turn_infos
 
 CONSERVED = (
     "turnenv/GuessNumber-v0",

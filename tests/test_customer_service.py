@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from agents.scripted.customer_service import make_expert
 from turnenv import Scripted, collect
 from turnenv.actions import XmlGrammar, make_grammar
-from turnenv.data.shop import LEVELS, NUM_SCENARIOS, scenario, words
-from turnenv.envs.customer_service import CustomerService, potential
+from turnenv.envs.customer_service import CustomerService
+from turnenv.envs.customer_service.env import potential
+from turnenv.envs.customer_service.scenarios import LEVELS, NUM_SCENARIOS, scenario, words
 
 XML = XmlGrammar()
 IDS = {"easy": "turnenv/CustomerService-easy-v0", "standard": "turnenv/CustomerService-v0"}

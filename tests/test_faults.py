@@ -18,7 +18,7 @@ from tests.mediawiki_server import MediaWikiServer
 from turnenv.actions import XmlGrammar
 from turnenv.credit import resolve
 from turnenv.judges import EndpointJudge
-from turnenv.lent_connections import MAX_ANSWER_BYTES
+from turnenv.net.connections import MAX_ANSWER_BYTES
 from turnenv.search.retrieval import RetrievalSearch
 from turnenv.search.wikipedia import WikipediaSearch
 from turnenv.wrappers import JudgedTurns
@@ -179,7 +179,7 @@ def test_a_fault_is_left_out_of_the_gradient_and_counted(backend):
 HUB = """if True:
     import sys
     from turnenv.questions import load_questions
-    from turnenv.multihop_questions import load_multihop_questions
+    from turnenv.questions.multihop import load_multihop_questions
     for load, source in ((load_questions, "trivia_qa"), (load_multihop_questions, "hotpot_qa")):
         try:
             load(source, "train", limit=1)

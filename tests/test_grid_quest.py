@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from turnenv.envs import IDS
 from turnenv.envs.grid_quest import GridQuest
-from turnenv.envs.house import House, World
+from turnenv.envs.grid_quest.house import House, World
 from turnenv.exact import expected_return, softmax, tabular_model
 
 QUESTS = [env_id for env_id in IDS if "GridQuest" in env_id]

@@ -14,7 +14,7 @@ from agents.nano.demonstrations import GRAMMAR, SKILLED, WEAK, Demonstrator
 from agents.nano.measure import measure
 from agents.nano.teaching import encode
 from turnenv.actions import Answer, ToolCall
-from turnenv.data.atlas import questions
+from turnenv.atlas.articles import questions
 from turnenv.envs.trivia_search import TriviaSearch
 
 FOLDER = Path(__file__).parent.parent / "agents" / "nano"

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from agents.scripted import family_of
-from benchmarks import pages
 from benchmarks.__main__ import main
-from benchmarks.docstrings import read_docstring
-from benchmarks.scripted_scores import AGENTS, Score, play, read_scores
+from benchmarks.environments import pages
+from benchmarks.environments.docstrings import read_docstring
+from benchmarks.environments.scripted_scores import AGENTS, Score, play, read_scores
 from turnenv import Episode, Scripted, collect
 from turnenv.envs import IDS
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 import turnenv
 from agents.scripted import science_lab as players
 from turnenv import Scripted, collect
-from turnenv.beliefs import Beliefs
 from turnenv.envs.science_lab import ScienceLab, make_lab, posterior
-from turnenv.exact import optimal
-from turnenv.tabular import tabular_model
+from turnenv.exact import optimal, tabular_model
+from turnenv.exact.beliefs import Beliefs
 
 IDS = ["turnenv/ScienceLab-v0", "turnenv/ScienceLab-easy-v0", "turnenv/ScienceLab-hard-v0"]
 

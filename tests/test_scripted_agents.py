@@ -3,7 +3,7 @@
 import pytest
 
 from agents.scripted import EXPERTS, RANDOMS
-from benchmarks.scripted_scores import play
+from benchmarks.environments.scripted_scores import play
 from turnenv.envs import IDS
 
 CHANCE = 0.2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from turnenv.data.atlas import articles, questions
+from turnenv.atlas.articles import articles, questions
 from turnenv.search.atlas import AtlasSearch, index, terms_of
 from turnenv.search.base import Passage, SearchBackend
 

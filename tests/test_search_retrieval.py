@@ -11,7 +11,7 @@ import pytest
 
 from tests.loopback_server import Answered, LoopbackServer
 from turnenv.actions import XmlGrammar
-from turnenv.lent_connections import MAX_ANSWER_BYTES
+from turnenv.net.connections import MAX_ANSWER_BYTES
 from turnenv.search import Passage, SearchBackend, SearchError, make_search
 from turnenv.search.retrieval import RetrievalSearch
 

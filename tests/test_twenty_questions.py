@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import turnenv
 from agents.scripted import twenty_questions as players
-from turnenv.data.atlas import facts
-from turnenv.data.attributes import NOUNS, attributes, plain, spoken
-from turnenv.envs.twenty_questions import TwentyQuestions, question_split
+from turnenv.atlas.articles import facts
+from turnenv.envs.twenty_questions import TwentyQuestions
+from turnenv.envs.twenty_questions.attributes import NOUNS, attributes, plain, spoken
+from turnenv.envs.twenty_questions.env import question_split
 
 IDS = ["turnenv/TwentyQuestions-v0", "turnenv/TwentyQuestions-easy-v0", "turnenv/TwentyQuestions-hard-v0"]
 ANSWERS = {"yes": "Yes.", "no": "No.", "neither": "That does not apply."}

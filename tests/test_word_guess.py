@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import turnenv
-from turnenv.beliefs import Beliefs
-from turnenv.envs.word_guess import WordGuess, feedback, word_list
-from turnenv.exact import expected_return, optimal
-from turnenv.tabular import tabular_model
+from turnenv.envs.word_guess import WordGuess
+from turnenv.envs.word_guess.env import feedback, word_list
+from turnenv.exact import expected_return, optimal, tabular_model
+from turnenv.exact.beliefs import Beliefs
 
 IDS = ["turnenv/WordGuess-v0", "turnenv/WordGuess-easy-v0", "turnenv/WordGuess-hard-v0"]
 

@@ -1,12 +1,11 @@
 """turnenv: multi-turn text environments that tell each turn's reward apart from the episode's outcome."""
 
 from turnenv.checker import ContractError, check_env
-from turnenv.core import Reply, Snapshot, TextEnv
+from turnenv.core import Reply, Snapshot, TextEnv, TextVectorEnv, UnicodeText
 from turnenv.envs import register_all
-from turnenv.rollout import Action, Policy, Scripted, collect
-from turnenv.spaces import UnicodeText
+from turnenv.policies import Action, Policy, Scripted
+from turnenv.rollout import collect
 from turnenv.types import End, Episode, Outcome, Turn
-from turnenv.vector import TextVectorEnv
 from turnenv.version import __version__
 
 register_all()

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import gymnasium
 
 from turnenv.checker import Agent, check_env
-from turnenv.judge_probes import CRITERIA, Verdict, atlas_samples, findings_table, probe_judge
 from turnenv.judges import EndpointJudge, Judge
-from turnenv.local_judge import LocalJudge
+from turnenv.judges.local import LocalJudge
+from turnenv.judges.probes import CRITERIA, Verdict, atlas_samples, findings_table, probe_judge
 
 _EXAMPLES = """
 examples:

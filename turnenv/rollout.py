@@ -4,56 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import gymnasium
 
-from turnenv.core import TextEnv
+from turnenv.core import TextEnv, TextVectorEnv
+from turnenv.policies import Action, Policy
 from turnenv.types import End, Episode, Outcome, Turn
-from turnenv.vector import TextVectorEnv
 from turnenv.version import __version__
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What an agent wrote in one turn.
-
-    Attributes:
-        text: what the environment is given.
-        token_ids: the ids that were sampled; None if no model acted.
-        logprobs: their log-probabilities (nats); None if unknown.
-    """
-
-    text: str
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
-
-
-class Policy(Protocol):
-    """Acts in a batch of episodes that are played in lock-step; the conversations are its own to keep."""
-
-    def begin(self, system_prompts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -> None:
-        """Forget the last batch; `len(system_prompts)` episodes are about to begin."""
-
-    def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action]:
-        """Act in the episodes `rows` (those still running) after reading what is new in each."""
-
-
-class Scripted:
-    """A policy of one plain agent an episode: `make_agent()` returns a function from observation to action text."""
-
-    def __init__(self, make_agent: Callable[[], Callable[[str], str]]) -> None:
-        self._make_agent = make_agent
-        self._agents: list[Callable[[str], str]] = []
-
-    def begin(self, system_prompts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -> None:
-        """One fresh agent an episode."""
-        self._agents = [self._make_agent() for _ in system_prompts]
-
-    def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action]:
-        """Each agent answers its own observation."""
-        return [Action(self._agents[row](text)) for row, text in zip(rows, observations, strict=True)]
 
 
 def collect(

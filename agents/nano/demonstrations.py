@@ -14,7 +14,7 @@ from random import Random
 
 from agents.nano.teaching import Message
 from turnenv.actions import XmlGrammar
-from turnenv.data.atlas import Article, Question, articles, facts, questions
+from turnenv.atlas.articles import Article, Question, articles, facts, questions
 from turnenv.envs.trivia_search import TriviaSearch
 
 GRAMMAR = XmlGrammar()

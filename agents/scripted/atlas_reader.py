@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from turnenv.data.tables import topics
+from turnenv.atlas.tables import topics
 
 _RESULT = re.compile(r"<result>\n(.*)\n</result>", re.DOTALL)
 _YEARS = frozenset({"born", "died", "year", "admitted"})

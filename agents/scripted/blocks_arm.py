@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from turnenv.envs.blocks_world import World, commands, world_of
+from turnenv.envs.blocks_arm.world import World, commands, world_of
 
 _SPOT = re.compile(r"Spot \d: ([A-Z, ]+|empty)\.")
 _HELD = re.compile(r"The arm holds ([A-Z])\.")

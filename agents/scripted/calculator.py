@@ -9,8 +9,8 @@ from fractions import Fraction
 from functools import cache
 
 from turnenv.actions import Grammar, make_grammar
-from turnenv.arithmetic import as_written, evaluate
-from turnenv.word_problems import Template, templates
+from turnenv.envs.calculator.arithmetic import as_written, evaluate
+from turnenv.envs.calculator.problems import Template, templates
 
 _XML = make_grammar("xml")
 

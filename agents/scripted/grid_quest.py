@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from turnenv.envs.house import COMPASS
+from turnenv.envs.grid_quest.house import COMPASS
 
 _PLACE = re.compile(r"in column (\d+), row (\d+)")
 _WAY = re.compile(r"(North|East|South|West): ([^.]*)\.")

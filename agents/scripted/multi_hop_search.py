@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.scripted.atlas_reader import Step, phrase_pattern, read, shown_article
 from turnenv.actions import XmlGrammar
-from turnenv.data.multihop import Reference, final_questions, references
+from turnenv.atlas.multihop import Reference, final_questions, references
 from turnenv.rewards import normalise
 
 _XML = XmlGrammar()

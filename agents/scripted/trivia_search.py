@@ -8,7 +8,7 @@ from functools import cache
 
 from agents.scripted.atlas_reader import Step, phrase_pattern, read, shown_article
 from turnenv.actions import XmlGrammar
-from turnenv.data.tables import topics
+from turnenv.atlas.tables import topics
 
 _XML = XmlGrammar()
 

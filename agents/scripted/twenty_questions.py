@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from math import log
 
-from turnenv.data.attributes import NOUNS, Split, attributes
-from turnenv.envs.twenty_questions import question_split
+from turnenv.envs.twenty_questions.attributes import NOUNS, Split, attributes
+from turnenv.envs.twenty_questions.env import question_split
 
 _ANSWERS = {"Yes.": "yes", "No.": "no", "That does not apply.": "neither"}
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from turnenv.envs.word_guess import word_list
+from turnenv.envs.word_guess.env import word_list
 
 
 def make_expert() -> Callable[[str], str]:

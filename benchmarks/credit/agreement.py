@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
+from benchmarks.compare.table import markdown
 from benchmarks.credit.one_cell import LabRows
 from benchmarks.credit.records import LabRow
 from benchmarks.credit.tuning import tuned
-from benchmarks.rows import RowFile
-from benchmarks.table import markdown
-from turnenv.tabular import Floats
+from benchmarks.harness.rows import RowFile
+from turnenv.exact import Floats
 
 _DRAWS = 2_000
 _LEAST = 5

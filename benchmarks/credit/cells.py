@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from turnenv.exact import Enumerable, TabularModel, optimal, tabular_model
-from turnenv.tabular import Floats
+from turnenv.exact import Enumerable, Floats, TabularModel, optimal, tabular_model
 
 
 class Cell(BaseModel):

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.compare import parse_seeds
+from benchmarks.compare.command import parse_seeds
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
 from benchmarks.credit.one_cell import LabRows, runs_as_json
 from benchmarks.credit.records import Effort, LabRun
 from benchmarks.credit.suites import SUITES, cells_of
-from benchmarks.methods import Method, in_report_order, parse_methods
-from benchmarks.progress import make_display
-from benchmarks.provenance import cores
-from benchmarks.scheduler import Failure, Job, run_jobs
+from benchmarks.harness.methods import Method, in_report_order, parse_methods
+from benchmarks.harness.progress import make_display
+from benchmarks.harness.provenance import cores
+from benchmarks.harness.scheduler import Failure, Job, run_jobs
 from turnenv.credit import ESTIMATORS
 
 VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero", "oracle:scale=std")

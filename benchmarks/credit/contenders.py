@@ -19,9 +19,9 @@ from benchmarks.credit.cells import Problem
 from benchmarks.credit.experience import WAYS, Experience, Way, plain
 from benchmarks.credit.sampling import Ints
 from benchmarks.credit.truth import evaluate_all
-from benchmarks.methods import Method
+from benchmarks.harness.methods import Method
 from turnenv.credit import ESTIMATORS, NEEDS, Estimator, TurnBatch, resolve
-from turnenv.tabular import Floats
+from turnenv.exact import Floats
 
 GIVEN = ("state_keys", "values", "true_advantages", "parents")
 """The optional fields of a `TurnBatch` that the lab can fill: hashes of the true state, V^π of the sum of turn rewards

@@ -17,8 +17,7 @@ from benchmarks.credit.experience import Experience, Way, plain
 from benchmarks.credit.metrics import Moments
 from benchmarks.credit.sampling import Ints, Plays, play, score_gradients
 from benchmarks.credit.truth import PolicyValues, evaluate_all
-from turnenv.exact import over_observations, over_states, policy_gradient, softmax
-from turnenv.tabular import Floats
+from turnenv.exact import Floats, over_observations, over_states, policy_gradient, softmax
 
 MAX_GROUPS = 20_000
 """More groups than this (as multisets of trajectories) are sampled instead."""

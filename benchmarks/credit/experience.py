@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.sampling import Ints, Plays, play
-from turnenv.tabular import Floats
+from turnenv.exact import Floats
 
 CONTINUATIONS = 3
 """Continuations of each state; VinePPO (arXiv 2410.01679) compares 1, 3 and 9."""

@@ -21,8 +21,7 @@ from benchmarks.credit.metrics import NULL
 from benchmarks.credit.sampling import play
 from benchmarks.credit.truth import evaluate_all
 from turnenv.credit import Estimator, TurnBatch, group_normalise
-from turnenv.exact import softmax
-from turnenv.tabular import Floats
+from turnenv.exact import Floats, softmax
 
 Spread = Callable[[Floats, "Tokens"], Floats]
 """From advantages (B, K) to the weight of each token, (B, T)."""

@@ -14,8 +14,7 @@ from benchmarks.credit.cells import Problem
 from benchmarks.credit.contenders import Contender, Session
 from benchmarks.credit.sampling import score_gradient
 from benchmarks.credit.truth import success_probability
-from turnenv.exact import softmax
-from turnenv.tabular import Floats
+from turnenv.exact import Floats, softmax
 
 RATES = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Learning rates that every method is tried with."""

@@ -14,7 +14,7 @@ from benchmarks.credit.expectation import Measured, Sampled, enumerated, sample
 from benchmarks.credit.learning import Learning, learn
 from benchmarks.credit.metrics import Moments
 from benchmarks.credit.records import Effort, Figure, LearningRecord
-from turnenv.tabular import Floats
+from turnenv.exact import Floats
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from turnenv.tabular import Floats
+from turnenv.exact import Floats
 
 NULL = 1e-9
 """A true advantage closer to 0 than this is 0: whatever was done there changes nothing."""

@@ -16,10 +16,10 @@ from benchmarks.credit.expectation import Measured
 from benchmarks.credit.faults import check
 from benchmarks.credit.measure import measure
 from benchmarks.credit.records import SCHEMA, LabRow, LabRun
-from benchmarks.progress import Status
-from benchmarks.provenance import provenance
-from benchmarks.rows import JsonLines
-from benchmarks.scheduler import exit_with_parent, status_path
+from benchmarks.harness.progress import Status
+from benchmarks.harness.provenance import provenance
+from benchmarks.harness.rows import JsonLines
+from benchmarks.harness.scheduler import exit_with_parent, status_path
 
 
 class LabRows(JsonLines[LabRow]):

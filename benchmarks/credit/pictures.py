@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.compare.plots import COLOURS, MARKERS, STYLE
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.records import Effort, LabRow
 from benchmarks.credit.tuning import tuned
-from benchmarks.plots import COLOURS, MARKERS, STYLE
-from benchmarks.statistics import median_interval
-from turnenv.tabular import Floats
+from benchmarks.harness.statistics import median_interval
+from turnenv.exact import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from benchmarks.compare.records import Provenance
 from benchmarks.credit.cells import Cell
-from benchmarks.methods import Method
-from benchmarks.records import Provenance
+from benchmarks.harness.methods import Method
 
 SCHEMA = 2
 

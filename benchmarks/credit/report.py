@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.compare.table import markdown
 from benchmarks.credit import held_out
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
@@ -14,9 +15,8 @@ from benchmarks.credit.one_cell import LabRows
 from benchmarks.credit.records import Effort, Figure, LabRow, LabRun
 from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.credit.tuning import Tuned, ratios, reached, tuned
-from benchmarks.methods import Method
-from benchmarks.statistics import median_interval
-from benchmarks.table import markdown
+from benchmarks.harness.methods import Method
+from benchmarks.harness.statistics import median_interval
 
 REFERENCE = "mt_grpo"
 """Efficiency is shown as a multiple of this method's."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from turnenv.exact import TabularModel
-from turnenv.tabular import Floats
+from turnenv.exact import Floats, TabularModel
 
 Ints = NDArray[np.int64]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.credit.sampling import Plays
-from turnenv.exact import Objective, TabularModel
-from turnenv.tabular import Floats
+from turnenv.exact import Floats, Objective, TabularModel
 
 
 @dataclass(frozen=True, eq=False)

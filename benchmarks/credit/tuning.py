@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.credit.records import Effort, LearningRecord
-from turnenv.tabular import Floats
+from turnenv.exact import Floats
 
 
 @dataclass(frozen=True, eq=False)

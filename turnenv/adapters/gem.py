@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from turnenv.adapters.peer import LONGEST, PeerEnv, global_generators
-from turnenv.core import Reply
+from turnenv.core import Reply, TextVectorEnv
 from turnenv.types import End
-from turnenv.vector import TextVectorEnv
 
 __all__ = ["GemEnv", "make_vector"]
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from turnenv.actions import Answer, XmlGrammar
 from turnenv.adapters.peer import PeerEnv, global_generators
-from turnenv.core import Reply
+from turnenv.core import Reply, TextVectorEnv
 from turnenv.types import End
-from turnenv.vector import TextVectorEnv
 
 __all__ = ["ReasoningGymEnv", "make_vector"]
 

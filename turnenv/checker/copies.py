@@ -12,9 +12,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from turnenv.checker.turns import ContractError, Recording, compare, replay, replay_turn, require
-from turnenv.core import TextEnv
+from turnenv.core import TextEnv, TextVectorEnv, turn_infos
 from turnenv.rollout import vectorise
-from turnenv.vector import TextVectorEnv, turn_infos
 
 
 def check_twins(env: TextEnv[Any], twin: TextEnv[Any], recordings: Sequence[Recording]) -> None:

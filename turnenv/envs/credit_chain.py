@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from turnenv.core import Reply, TextEnv
+from turnenv.core import Reply, TextEnv, TextVectorEnv
 from turnenv.types import End
-from turnenv.vector import TextVectorEnv
 
 SIGNALS = tuple("amber blue coral denim ebony fawn green hazel indigo jade khaki lilac mauve navy olive pink".split())
 """Signal i asks for action a{i}; this is the whole of the public rules."""

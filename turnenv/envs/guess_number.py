@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from turnenv.core import Reply, TextEnv
+from turnenv.core import Reply, TextEnv, TextVectorEnv
 from turnenv.types import End
-from turnenv.vector import TextVectorEnv
 
 # Greedy, so that a long text is read from its end; a sign right after a digit is none.
 _LAST_NUMBER = re.compile(r".*(?<!\d)([-+][0-9]{1,18}|(?<!(?<!\d)[-+])[0-9]{1,18})(?!\d)", re.DOTALL)

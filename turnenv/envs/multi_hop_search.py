@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from turnenv.actions import Grammar
-from turnenv.core import Reply
+from turnenv.core import Reply, TextVectorEnv
 from turnenv.envs.question_search import Dialogue, QuestionSearch
-from turnenv.multihop_questions import HopQuestion, load_multihop_questions
+from turnenv.questions.multihop import HopQuestion, load_multihop_questions
 from turnenv.search import Passage, SearchBackend
 from turnenv.types import End
-from turnenv.vector import TextVectorEnv
 
 WEIGHTS: Mapping[str, float] = {
     "hop": 0.5,
@@ -40,7 +39,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
     Args:
         split: "train", "validation" or "test"; in the atlas, what a held-out question names and what it asks about
             occur in no training question.
-        questions: "atlas", "hotpot_qa", or a file of HotpotQA's schema (see `turnenv.multihop_questions`).
+        questions: "atlas", "hotpot_qa", or a file of HotpotQA's schema (see `turnenv.questions.multihop`).
         search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
         grammar: "xml" (of the MT-GRPO paper), "hermes" or "plain".
         min_hops: supporting articles of a question at least.

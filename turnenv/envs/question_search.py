@@ -11,11 +11,10 @@ from typing import Annotated, ClassVar, Protocol, TypeVar
 import numpy as np
 from pydantic import Field
 
-from turnenv.actions import Answer, Grammar, Invalid, ToolCall, make_grammar
+from turnenv.actions import Answer, Grammar, Invalid, Toolbox, ToolCall, ToolError, make_grammar
 from turnenv.core import Reply, TextEnv
 from turnenv.rewards import answer_presence, exact_match, fuzzy_match
 from turnenv.search import Passage, SearchBackend, SearchError, make_search
-from turnenv.tools import Toolbox, ToolError
 
 
 class Asked(Protocol):

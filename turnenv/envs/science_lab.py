@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from turnenv.core import Reply, TextEnv
-from turnenv.vector import TextVectorEnv
+from turnenv.core import Reply, TextEnv, TextVectorEnv
 
 _COMMAND = re.compile(r"\b(measure|law)[ :=#]{1,3}([0-9]{1,6})\b", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from turnenv.actions import Grammar
+from turnenv.core import TextVectorEnv
 from turnenv.envs.question_search import Dialogue, QuestionSearch
 from turnenv.questions import TriviaQuestion, load_questions
 from turnenv.rewards import contains
 from turnenv.search import Passage, SearchBackend
-from turnenv.vector import TextVectorEnv
 
 WEIGHTS: Mapping[str, float] = {
     "tool_execution": 0.2,

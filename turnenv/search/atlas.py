@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from turnenv.data.atlas import articles
+from turnenv.atlas.articles import articles
 from turnenv.search.base import Passage
 
 __all__ = ["AtlasSearch"]

@@ -13,7 +13,7 @@ import httpx
 import pydantic
 import tenacity
 
-from turnenv.lent_connections import LentConnections
+from turnenv.net.connections import LentConnections
 from turnenv.search.base import SearchError, few
 
 __all__ = ["DEADLINE", "ApiError", "MediaWikiTransport", "Pace"]

@@ -8,8 +8,8 @@ from typing import Annotated
 import httpx
 import pydantic
 
-from turnenv.background import ask, kept
-from turnenv.lent_connections import LentConnections
+from turnenv.net.connections import LentConnections
+from turnenv.net.loop import ask, kept
 from turnenv.search.base import Passage, SearchError, few
 
 __all__ = ["RetrievalSearch"]

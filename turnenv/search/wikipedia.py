@@ -16,8 +16,8 @@ import httpx
 import platformdirs
 import wikipediaapi
 
-from turnenv.answer_cache import AnswerCache
-from turnenv.background import kept, submit
+from turnenv.net.cache import AnswerCache
+from turnenv.net.loop import kept, submit
 from turnenv.search.base import Passage, SearchError
 from turnenv.search.mediawiki import DEADLINE, MediaWikiTransport, Pace
 from turnenv.version import __version__

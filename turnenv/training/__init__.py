@@ -8,11 +8,11 @@ try:
 except ImportError as error:
     raise ImportError(f"turnenv.training needs {error.name}: pip install 'turnenv[train]'") from error
 
-from turnenv.training.chat import ChatFrame
+from turnenv.policies.chat_frame import ChatFrame
+from turnenv.policies.generation import Sampling
+from turnenv.policies.local import ChatPolicy, TokenStream
 from turnenv.training.config import TurnGRPOConfig
-from turnenv.training.generation import Sampling
 from turnenv.training.metrics import episode_metrics
-from turnenv.training.policy import ChatPolicy, TokenStream
 from turnenv.training.seeds import seed_dataset
 from turnenv.training.trainer import TurnGRPOTrainer
 

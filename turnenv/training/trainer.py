@@ -19,19 +19,18 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
-from turnenv.core import TextEnv
+from turnenv.core import TextEnv, TextVectorEnv
 from turnenv.credit import Estimator, TurnBatch, resolve
+from turnenv.policies.chat_frame import ChatFrame
+from turnenv.policies.local import ChatPolicy, eos_ids_of
 from turnenv.rollout import collect, vectorise
 from turnenv.training.advantages import spread_over_tokens, turn_batch
-from turnenv.training.chat import ChatFrame
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.lm_head import only_sampled_tokens
 from turnenv.training.memory import CreditMemory, Remembering
 from turnenv.training.metrics import advantage_metrics, episode_metrics
-from turnenv.training.policy import ChatPolicy, eos_ids_of
 from turnenv.training.seeds import seed_dataset
 from turnenv.types import Episode
-from turnenv.vector import TextVectorEnv
 
 # TRL warns that rollout_func is experimental; `_check_seam` is our answer. It also reads a name deprecated elsewhere.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")

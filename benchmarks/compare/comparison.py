@@ -1,0 +1,94 @@
+"""The rows of a comparison sorted out by method and seed, and what a reader of them must be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.compare.records import Row, Settings
+from benchmarks.compare.suites import Metric, Suite
+from benchmarks.harness.methods import Method, in_report_order
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The rows of a folder, sorted out.
+
+    Attributes:
+        settings: what all rows share.
+        methods: in report order.
+        starts: seed → the row of the untrained policy.
+        trained: method label → seed → the row of that run.
+        suite: how to read them.
+    """
+
+    settings: Settings
+    methods: tuple[Method, ...]
+    starts: Mapping[int, Row]
+    trained: Mapping[str, Mapping[int, Row]]
+    suite: Suite
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], suite: Suite) -> Comparison:
+        """Sort rows out.
+
+        Raises:
+            ValueError: if there are no rows, or they do not share their settings.
+        """
+        if not rows:
+            raise ValueError("there are no finished runs to report")
+        settings = rows[0].run.settings
+        if any(row.run.settings != settings for row in rows):
+            raise ValueError("the rows come from different settings and cannot be compared; report them apart")
+        methods = in_report_order(row.run.method for row in rows if row.run.method is not None)
+        trained: dict[str, dict[int, Row]] = {method.label: {} for method in methods}
+        for row in rows:
+            if row.run.method is not None:
+                trained[row.run.method.label][row.run.seed] = row
+        starts = {row.run.seed: row for row in rows if row.run.method is None}
+        return cls(settings, tuple(methods), starts, trained, suite)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Every row."""
+        return [*self.starts.values(), *(row for by_seed in self.trained.values() for row in by_seed.values())]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Every seed, ascending."""
+        return sorted({row.run.seed for row in self.rows})
+
+
+def values_by_seed(rows: Mapping[int, Row], metric: Metric) -> dict[int, float]:
+    """Seed → the metric after the run; a seed whose episodes all faulted is left out."""
+    return {seed: metric.value(row.evaluation.means) for seed, row in rows.items() if row.evaluation.episodes}
+
+
+def target_of(methods: Sequence[Method]) -> Method:
+    """The method that the others are compared with: the first MT-GRPO, or the last method if there is none."""
+    return next((method for method in methods if method.name == "mt_grpo"), methods[-1])
+
+
+def warnings_about(comparison: Comparison) -> list[str]:
+    """One sentence for everything that makes the rows less comparable or less complete than they should be."""
+    rows, warnings = comparison.rows, list[str]()
+    kinds: dict[str, set[Any]] = {
+        "states of turnenv's source": {row.provenance.source for row in rows},
+        "library versions": {tuple(row.provenance.versions.items()) for row in rows},
+        "machines": {(row.provenance.platform, row.provenance.cpu, row.provenance.device) for row in rows},
+    }
+    for what, seen in kinds.items():
+        if len(seen) > 1:
+            warnings.append(f"The rows come from {len(seen)} different {what}; rows.jsonl says which is which.")
+    missing = [
+        f"{method.title} seed {seed}"
+        for method in comparison.methods
+        for seed in comparison.seeds
+        if seed not in comparison.trained[method.label]
+    ]
+    if missing:
+        warnings.append(f"Not finished: {', '.join(missing)}.")
+    if faults := sum(row.evaluation.faults for row in rows):
+        warnings.append(f"{faults} evaluation episodes ended in a fault of the infrastructure and are left out.")
+    return warnings

@@ -1,0 +1,185 @@
+"""The records of a comparison: what was asked for, what was done, what came of it, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchmarks.harness.methods import Method
+
+SCHEMA = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Evaluation(_Frozen):
+    """What is recorded of a group of episodes.
+
+    Attributes:
+        episodes: how many the means are over; those that ended in a fault are not among them.
+        faults: how many the infrastructure broke.
+        env_turns: turns taken, faulted episodes included.
+        means: metric → mean, by the names of `turnenv.training.episode_metrics`; empty if every episode faulted.
+    """
+
+    episodes: int
+    faults: int
+    env_turns: int
+    means: dict[str, float]
+
+
+class Settings(_Frozen):
+    """What all runs of a comparison share; two rows may be compared only if their settings are equal.
+
+    Attributes:
+        env: environment id, as `gym.make` takes it.
+        env_kwargs: its arguments in training.
+        eval_kwargs: its arguments on the held-out tasks.
+        model: folder or hub name of the policy at the start.
+        model_hash: what the folder held, or which revision of the hub's it was.
+        steps: optimizer steps.
+        groups: tasks a step.
+        num_generations: episodes a task, i.e. the size of a group.
+        learning_rate: AdamW's, constant.
+        temperature: of sampling, in training and in evaluation.
+        max_turn_tokens: tokens that the policy may write in one turn.
+        eval_episodes: held-out episodes before and after training.
+        eval_batch: how many of them are played at a time.
+        eval_every: steps between further evaluations on the way; 0 for none.
+        trainer_kwargs: further fields of `TurnGRPOConfig`.
+        device: "cpu" or "cuda".
+    """
+
+    env: str
+    env_kwargs: dict[str, Any] = Field(default_factory=dict)
+    eval_kwargs: dict[str, Any] = Field(default_factory=dict)
+    model: str
+    model_hash: str
+    steps: int = Field(gt=0)
+    groups: int = Field(gt=0)
+    num_generations: int = Field(gt=1)
+    learning_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+    max_turn_tokens: int = Field(gt=0)
+    eval_episodes: int = Field(gt=0)
+    eval_batch: int = Field(gt=0)
+    eval_every: int = Field(ge=0)
+    trainer_kwargs: dict[str, Any] = Field(default_factory=dict)
+    device: str
+
+
+class Run(_Frozen):
+    """One thing to do: train by a method from a seed, or (without a method) evaluate the start of that seed."""
+
+    settings: Settings
+    method: Method | None
+    seed: int
+
+    @property
+    def run_id(self) -> str:
+        """Readable, and a hash of everything that decides the result: equal runs, equal ids."""
+        everything = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        digest = blake2b(everything.encode(), digest_size=5).hexdigest()
+        return f"{'start' if self.method is None else self.method.name}-seed{self.seed}-{digest}"
+
+    @property
+    def title(self) -> str:
+        """What progress bars call it."""
+        return f"{'start' if self.method is None else self.method.label} seed {self.seed}"
+
+
+class Spent(_Frozen):
+    """What a run took; zeros for training where nothing was trained.
+
+    Attributes:
+        episodes: training episodes.
+        env_turns: turns taken in them.
+        sampled_tokens: tokens the policy wrote in them.
+        train_seconds: wall time of training.
+        eval_seconds: wall time of the evaluations.
+        seconds: wall time of the process, imports included.
+    """
+
+    episodes: int = 0
+    env_turns: int = 0
+    sampled_tokens: int = 0
+    train_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+class Checkpoint(_Frozen):
+    """A held-out evaluation on the way."""
+
+    step: int
+    evaluation: Evaluation
+
+
+class Provenance(_Frozen):
+    """Where a result comes from.
+
+    Attributes:
+        python: its version.
+        versions: package → version; None for one that is not installed.
+        commit: of the code; None outside a checkout.
+        dirty: True if files under version control differed from the commit; None outside a checkout.
+        source: hash of turnenv's own code and data as they were, committed or not.
+        platform: the operating system.
+        cpu: the processor's name.
+        cores: that the process may use.
+        device: what the model ran on.
+        began: when the process began, UTC.
+        ended: when it had its result, UTC.
+    """
+
+    python: str
+    versions: dict[str, str | None]
+    commit: str | None
+    dirty: bool | None
+    source: str
+    platform: str
+    cpu: str
+    cores: int
+    device: str
+    began: datetime
+    ended: datetime
+
+
+class Row(_Frozen):
+    """A finished run with all that is needed to repeat it and to report it.
+
+    Attributes:
+        schema_version: of this record.
+        run_id: `run.run_id`.
+        run: what was done.
+        env_spec: Gymnasium's own description of the training environment, as JSON.
+        evaluation: after training; of the untrained policy in a start row.
+        checkpoints: evaluations on the way.
+        curve: column → one value a logged step, on *training* tasks; the trainer's metrics by their own names.
+        spent: what it took.
+        trainer_arguments: every field of the trainer's configuration.
+        provenance: where and when it was done, and with which code.
+    """
+
+    schema_version: int = SCHEMA
+    run_id: str
+    run: Run
+    env_spec: str
+    evaluation: Evaluation
+    checkpoints: tuple[Checkpoint, ...] = ()
+    curve: dict[str, list[float | None]] = Field(default_factory=dict)
+    spent: Spent
+    trainer_arguments: dict[str, Any] = Field(default_factory=dict)
+    provenance: Provenance
+
+
+def differences(old: Settings, new: Settings) -> list[str]:
+    """One line for every setting that differs, old value first."""
+    before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+    return [f"{name}: {before[name]!r} there, {after[name]!r} now" for name in after if before[name] != after[name]]

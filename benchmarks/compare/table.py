@@ -1,0 +1,153 @@
+"""The tables of a comparison, made from rows alone, as Markdown."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from benchmarks.compare.comparison import Comparison, target_of, values_by_seed, warnings_about
+from benchmarks.compare.records import Row, Settings
+from benchmarks.compare.suites import Metric
+from benchmarks.harness.methods import Method
+from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
+
+
+def render(comparison: Comparison) -> str:
+    """The whole report as Markdown."""
+    suite = comparison.suite
+    parts = [
+        f"# {comparison.settings.env}: {', '.join(method.title for method in comparison.methods)}",
+        _levels_caption(comparison),
+        _levels(comparison, suite.headline, references=True),
+    ]
+    if suite.source:
+        parts.append(f"Paper: {suite.source}")
+    if rest := tuple(metric for metric in suite.metrics if not metric.headline):
+        parts += ["## Further metrics", _levels(comparison, rest, references=False)]
+    if len(comparison.methods) > 1:
+        parts += ["## Paired differences", _differences_caption(), _differences(comparison)]
+    parts += ["## Budget", _budget(comparison), "## Reproduce", _reproduce(comparison)]
+    parts += [f"> **Note.** {warning}" for warning in warnings_about(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _levels_caption(comparison: Comparison) -> str:
+    settings = comparison.settings
+    split = ", ".join(f"{key}={value}" for key, value in settings.eval_kwargs.items()) or "other seeds than in training"
+    return (
+        f"Held-out tasks ({split}), {settings.eval_episodes} episodes a seed, sampled at temperature "
+        f"{settings.temperature:g}; mean over seeds ± 95 % interval (Student's t). The start is the policy before "
+        "training, on the same episodes."
+    )
+
+
+def _levels(comparison: Comparison, metrics: Sequence[Metric], *, references: bool) -> str:
+    named = [("start (before training)", comparison.starts)]
+    named += [(method.title, comparison.trained[method.label]) for method in comparison.methods]
+    lines = []
+    for title, rows in named:
+        columns = [values_by_seed(rows, metric) for metric in metrics]
+        if columns[0]:
+            cells = [_cell(mean_interval(list(c.values())), m) for c, m in zip(columns, metrics, strict=True)]
+            lines.append([title, str(len(columns[0])), *cells])
+    for reference in comparison.suite.references if references else ():
+        values = comparison.suite.reference_values(reference)
+        cells = [f"{values[m.name]:.{m.digits}f}" if m.name in values else "" for m in metrics]
+        lines.append([f"*paper: {reference.label}*", "", *cells])
+    return markdown(["policy", "seeds", *(metric.title for metric in metrics)], lines)
+
+
+def _differences_caption() -> str:
+    return "Same seed, same tasks: mean of the difference ± its 95 % interval; **bold** where that excludes 0."
+
+
+def _differences(comparison: Comparison) -> str:
+    target = target_of(comparison.methods)
+    metrics = [metric for metric in comparison.suite.metrics if metric.headline or metric.name == "return"]
+    lines = []
+    for other in comparison.methods:
+        if other == target:
+            continue
+        pairs = [
+            (values_by_seed(comparison.trained[target.label], m), values_by_seed(comparison.trained[other.label], m))
+            for m in metrics
+        ]
+        shared = pairs[0][0].keys() & pairs[0][1].keys()
+        if shared:
+            cells = [_difference_cell(paired_interval(*p), m) for p, m in zip(pairs, metrics, strict=True)]
+            lines.append([f"{target.title} − {other.title}", str(len(shared)), *cells])
+    titles = (f"{m.label} ({'points' if m.unit == '%' else m.unit})" for m in metrics)
+    return markdown(["difference", "seeds", *titles], lines)
+
+
+def _cell(interval: Interval, metric: Metric) -> str:
+    spread = "" if math.isnan(interval.half_width) else f" ± {interval.half_width:.{metric.digits}f}"
+    return f"{interval.mean:.{metric.digits}f}{spread}"
+
+
+def _difference_cell(interval: Interval, metric: Metric) -> str:
+    spread = "" if math.isnan(interval.half_width) else f" ± {interval.half_width:.{metric.digits}f}"
+    text = f"{interval.mean:+.{metric.digits}f}{spread}"
+    return f"**{text}**" if interval.excludes_zero else text
+
+
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table whose first column is text and whose others are aligned to the right."""
+    align = ["left", *["right"] * (len(header) - 1)]
+    return tabulate(lines, headers=list(header), tablefmt="github", colalign=align, disable_numparse=True)
+
+
+def _budget(comparison: Comparison) -> str:
+    settings = comparison.settings
+    trained = [row for by_seed in comparison.trained.values() for row in by_seed.values()]
+    spent = [row.spent for row in trained]
+    machine = comparison.rows[0].provenance
+    device = machine.cpu if settings.device == "cpu" else machine.device
+    each = sum(s.seconds for s in spent) / max(len(spent), 1)
+    return (
+        f"{len(trained)} training runs of {settings.steps} steps × {settings.groups} tasks × "
+        f"{settings.num_generations} episodes: {sum(s.episodes for s in spent):,} episodes, "
+        f"{sum(s.env_turns for s in spent):,} turns, {sum(s.sampled_tokens for s in spent):,} sampled tokens; "
+        f"{each:.0f} s a run, {_wall(comparison.rows)} from the first start to the last end, on {machine.cores} "
+        f"cores ({device}, {settings.device})."
+    )
+
+
+def _wall(rows: Sequence[Row]) -> str:
+    began, ended = min(row.provenance.began for row in rows), max(row.provenance.ended for row in rows)
+    return f"{(ended - began).total_seconds() / 60:.1f} min"
+
+
+def _reproduce(comparison: Comparison) -> str:
+    code = comparison.rows[0].provenance
+    commit = f"commit {code.commit[:12]}{' with local changes' if code.dirty else ''}" if code.commit else ""
+    versions = ", ".join(f"{name} {number}" for name, number in code.versions.items() if number)
+    return (
+        f"```\n{command(comparison.settings, comparison.methods, comparison.seeds)}\n```\n\n"
+        f"{', '.join(part for part in (commit, versions, f'Python {code.python}') if part)}; "
+        f"policy {comparison.settings.model} ({comparison.settings.model_hash})."
+    )
+
+
+def command(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> str:
+    """The command that repeats a comparison."""
+    given = settings.model_dump(mode="json", exclude={"model_hash"})
+    words = ["python", "-m", "benchmarks", "compare"]
+    words += [
+        "--methods",
+        ",".join(method.label for method in methods),
+        "--seeds",
+        ",".join(map(str, seeds)) + "," * (len(seeds) == 1),
+    ]
+    for name, value in given.items():
+        if value != {}:
+            words += [f"--{name.replace('_', '-')}", _word(value)]
+    return shlex.join(words)
+
+
+def _word(value: object) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)

@@ -1,0 +1,1 @@
+"""The page, the golden episodes and the scripted scores of each environment family, made from the code."""

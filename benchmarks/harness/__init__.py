@@ -1,0 +1,1 @@
+"""What every benchmark stands on: methods, runs in processes, rows, provenance, statistics, progress."""

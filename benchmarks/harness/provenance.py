@@ -1,0 +1,116 @@
+"""Where a number comes from: versions, commit, hardware, and the content of a model's folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import file_digest, sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.compare.records import Provenance
+
+_PACKAGES = ("turnenv", "torch", "transformers", "trl", "accelerate", "gymnasium", "numpy", "scipy")
+_SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
+_MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.txt", "*.model")
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def provenance(device: str, began: datetime) -> Provenance:
+    """Of this process, which has its result now."""
+    commit, dirty = _git()
+    return Provenance(
+        python=platform.python_version(),
+        versions={name: _version(name) for name in _PACKAGES},
+        commit=commit,
+        dirty=dirty,
+        source=_hash_source(),
+        platform=platform.platform(),
+        cpu=_cpu(),
+        cores=cores(),
+        device=_device(device),
+        began=began,
+        ended=datetime.now(UTC),
+    )
+
+
+def hash_model(model: str) -> str:
+    """What a model is: `sha256:…` over a folder's weights, configuration and tokenizer, or `hub:` and the revision.
+
+    Raises:
+        OSError: if it is neither a folder nor a model that transformers can find; transformers says what was tried.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        from transformers import AutoConfig
+
+        return f"hub:{getattr(AutoConfig.from_pretrained(model), '_commit_hash', None)}"
+    digest = sha256()
+    for path in sorted({path for pattern in _MODEL_FILES for path in folder.glob(pattern)}):
+        with path.open("rb") as file:
+            digest.update(path.name.encode() + file_digest(file, "sha256").digest())
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+@cache
+def _hash_source() -> str:
+    """What turnenv's own code and data were, committed or not."""
+    import turnenv
+
+    folder, digest = Path(turnenv.__file__).parent, sha256()
+    for path in sorted({path for pattern in _SOURCE_FILES for path in folder.rglob(pattern)}):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _version(package: str) -> str | None:
+    if package == "turnenv":
+        from turnenv import __version__
+
+        return __version__
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _git() -> tuple[str | None, bool | None]:
+    """The commit of the code and whether files differ from it; None where it is not a checkout or there is no git."""
+    here = Path(__file__).parent
+
+    def ask(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=20, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()
+
+    status = ask("status", "--porcelain", "--untracked-files=no")
+    return ask("rev-parse", "HEAD"), None if status is None else bool(status)
+
+
+@cache
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _device(device: str) -> str:
+    if device == "cpu":
+        return "cpu"
+    import torch
+
+    return torch.cuda.get_device_name()

@@ -1,0 +1,87 @@
+"""A file of rows, one JSON line a finished run, that a kill at any instant neither loses from nor doubles in."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar
+
+from filelock import FileLock
+from pydantic import ValidationError
+
+from benchmarks.compare.records import SCHEMA, Row
+
+
+class Storable(Protocol):
+    """A record of one finished run; pydantic models are such."""
+
+    @property
+    def run_id(self) -> str:
+        """Equal runs, equal ids."""
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, /) -> Self:
+        """Read it from one line."""
+
+    def model_dump_json(self) -> str:
+        """Write it as one line."""
+
+
+Record = TypeVar("Record", bound=Storable)
+
+
+class JsonLines(Generic[Record]):
+    """`rows.jsonl` of a folder.
+
+    A row is appended in one write under a lock, flushed to the disk before the lock goes, and never rewritten. A kill
+    can leave at most a torn last line: readers pass over it, the next append cuts it off. A run id that is already
+    there is not written again, whoever finished second.
+    """
+
+    def __init__(self, folder: Path, kind: type[Record], schema: int) -> None:
+        self._kind, self._schema = kind, schema
+        self.path = folder / "rows.jsonl"
+        self._lock = FileLock(folder / ".rows.lock")
+
+    def read(self) -> list[Record]:
+        """Every whole row, oldest first; none if there is no file.
+
+        Raises:
+            ValueError: if a whole line is no row of this schema; the message says which line and why.
+        """
+        if not self.path.exists():
+            return []
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        return [self._parse(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
+
+    def append(self, row: Record) -> bool:
+        """Add a row; False if its run id is there already."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock, self.path.open("a+b") as file:
+            file.seek(0)
+            content = file.read()
+            file.truncate(content.rfind(b"\n") + 1)
+            if any(known.run_id == row.run_id for known in self.read()):
+                return False
+            file.write(row.model_dump_json().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return True
+
+    def _parse(self, number: int, line: bytes) -> Record:
+        try:
+            version = json.loads(line).get("schema_version")
+            if version != self._schema:
+                raise ValueError(f"schema version {version}, this code reads {self._schema}")
+            return self._kind.model_validate_json(line)
+        except (ValidationError, ValueError, AttributeError) as error:
+            raise ValueError(f"{self.path}, line {number} is no row: {error}. Report from another --out.") from error
+
+
+class RowFile(JsonLines[Row]):
+    """The rows of a comparison."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Row, SCHEMA)

@@ -1,0 +1,1 @@
+"""Training runs of several methods on small policies, with exact success curves."""

@@ -1,0 +1,1 @@
+"""How fast the environments, the search, generation, the trainer and the estimators are, as ratios."""

@@ -1,0 +1,134 @@
+"""How long a batch of episodes waits for a live retrieval server, in a fresh process and in a warm one."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tabulate import tabulate
+
+BAR = 1.3
+"""Seconds for 64 episodes of 4 turns against a server of 200 ms latency, a search a turn."""
+_BATCHES = 4
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to `python -m benchmarks`."""
+    _describe(commands.add_parser("search-latency", help="waits of a batch for a live server", description=__doc__))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.search_latency", description=__doc__)
+    _describe(parser)
+    given = parser.parse_args(arguments)
+    given.run(given)
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--episodes", type=int, default=64, help="in one batch (default 64)")
+    parser.add_argument("--turns", type=int, default=4, help="searches of an episode (default 4)")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds of the server for each (default 0.2)")
+    parser.add_argument("--rounds", type=int, default=5, help="fresh processes; medians are shown (default 5)")
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> None:
+    with _server(given.latency) as url:
+        rounds = [_in_a_fresh_process(url, given.episodes, given.turns) for _ in range(given.rounds)]
+    names = ["gym.make_vec, with imports", "cold: first batch", *["warm"] * (_BATCHES - 1)]
+    columns = zip(names, *rounds, strict=True)
+    rows = [(name, f"{statistics.median(seconds):.2f}", f"{max(seconds):.2f}") for name, *seconds in columns]
+    print(tabulate(rows, headers=[f"{given.episodes} episodes × {given.turns} turns", "median, s", "longest, s"]))
+    print(f"\nserver's own share: {given.turns * given.latency:.2f} s; bar {BAR} s for 64 × 4 at 0.2 s")
+
+
+def _in_a_fresh_process(url: str, episodes: int, turns: int) -> list[float]:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_play, args=(sender, url, episodes, turns))
+    child.start()
+    seconds: list[float] = receiver.recv()
+    child.join()
+    return seconds
+
+
+def _play(sender: Connection, url: str, episodes: int, turns: int) -> None:
+    """Seconds to make the batch, then for each batch of episodes played in it, the reset included."""
+    began = time.perf_counter()
+    import gymnasium
+
+    import turnenv  # noqa: F401
+    from turnenv.actions import XmlGrammar
+    from turnenv.search.retrieval import RetrievalSearch
+
+    options: dict[str, Any] = {"search": RetrievalSearch(url), "max_turns": turns + 1, "max_searches": turns}
+    batch = gymnasium.make_vec("turnenv/TriviaSearch-v0", num_envs=episodes, **options)
+    seconds = [time.perf_counter() - began]
+    for _ in range(_BATCHES):
+        began = time.perf_counter()
+        batch.reset(seed=0)
+        for turn in range(turns):
+            actions = [XmlGrammar().call("search", {"query": f"{turn} {row}"}) for row in range(episodes)]
+            _, _, terminated, truncated, _ = batch.step(actions)
+            if (terminated | truncated).any():
+                raise RuntimeError("an episode ended early: the server failed")
+        seconds.append(time.perf_counter() - began)
+    batch.close()
+    sender.send(seconds)
+
+
+@contextlib.contextmanager
+def _server(latency: float) -> Iterator[str]:
+    """A retrieval server in a process of its own, which shares no lock with those who ask it."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(sender, latency), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{receiver.recv()}/retrieve"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(sender: Connection, latency: float) -> None:
+    hit = {"document": {"contents": '"Paris"\nParis is the capital of France.'}, "score": 1.0}
+    body = json.dumps({"result": [[hit]]}).encode()
+    waiting = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            waiting.wait(latency)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    server = Server(("127.0.0.1", 0), Handler)
+    sender.send(server.server_address[1])
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The rank correlation between the lab's figures and a comparison's results."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from benchmark_rows import row
+from scipy.stats import spearmanr
+
+from benchmarks.credit.agreement import chance, correlations, results
+from benchmarks.harness.rows import RowFile
+
+TRAINED = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.9], [1.0, 1.1]])
+
+
+def test_equal_orders_agree_opposite_ones_do_not_and_one_without_order_says_nothing():
+    lab = np.array([[1.0, 2.0, 30.0, 31.0], [4.0, 3.0, 2.0, 1.0], [5.0, 5.0, 5.0, 5.0]])
+    found, low, high = correlations(lab, TRAINED)
+    assert found == pytest.approx([1.0, -1.0, np.nan], nan_ok=True)
+    assert low == pytest.approx([1.0, -1.0, np.nan], nan_ok=True)
+    assert high == pytest.approx([1.0, -1.0, np.nan], nan_ok=True)
+
+
+def test_it_is_spearmans_with_ties():
+    rng = np.random.default_rng(0)
+    lab, trained = rng.integers(4, size=(3, 9)).astype(float), rng.integers(3, size=(9, 2)).astype(float)
+    known = [spearmanr(row, trained.mean(axis=1)).statistic for row in lab]
+    assert correlations(lab, trained)[0] == pytest.approx(known)
+
+
+def test_the_interval_widens_when_estimators_are_few():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=60)
+    lab, trained = truth[None] + rng.normal(size=60), (truth + rng.normal(size=60))[:, None] + rng.normal(size=(60, 4))
+    widths = [np.ptp(correlations(lab[:, :n], trained[:n])[1:], axis=0)[0] for n in (8, 60)]
+    assert widths[0] > 1.5 * widths[1]
+
+
+def test_chance_is_the_share_of_all_orders_that_agree_as_well():
+    lab, trained = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([1.0, 2.0, 4.0, 3.0])
+    found = abs(spearmanr(lab[0], trained).statistic)
+    share = np.mean([abs(spearmanr(lab[0], order).statistic) >= found - 1e-12 for order in permutations(trained)])
+    assert chance(lab, trained)[0] == pytest.approx(share, abs=0.03)
+
+
+def test_one_figure_of_many_is_less_of_a_surprise():
+    rng = np.random.default_rng(3)
+    trained = rng.normal(size=10)
+    alone = np.sort(trained)[None][:, np.argsort(np.argsort(trained + 0.6 * rng.normal(size=10)))]
+    among = np.concatenate([alone, rng.normal(size=(50, 10))])
+    assert chance(among, trained)[0] > chance(alone, trained)[0]
+
+
+def test_only_seeds_that_every_method_has_finished_are_compared(tmp_path):
+    for method, seed, exact in (("grpo_or", 0, 0.1), ("grpo_or", 1, 0.2), ("mt_grpo", 1, 0.3), (None, 0, 0.9)):
+        RowFile(tmp_path).append(row(method, seed, exact=exact))
+    found = results(tmp_path, "success")
+    assert {name: values.tolist() for name, values in found.items()} == {"grpo_or": [0.2], "mt_grpo": [0.3]}

@@ -1,0 +1,7 @@
+"""The environment contract: `TextEnv` for authors, `Reply` to answer with, `TextVectorEnv` for batches of episodes."""
+
+from turnenv.core.env import Reply, Snapshot, TextEnv
+from turnenv.core.spaces import UnicodeText
+from turnenv.core.vector import TextVectorEnv, turn_infos
+
+__all__ = ["Reply", "Snapshot", "TextEnv", "TextVectorEnv", "UnicodeText", "turn_infos"]

@@ -1,0 +1,269 @@
+"""TextEnv: an author writes how a task starts and how it responds; the Gymnasium contract is kept for them."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+
+from turnenv.core.noise import TurnGenerator
+from turnenv.core.spaces import UnicodeText
+from turnenv.core.state_keys import hash_state
+from turnenv.types import End, Outcome
+
+State = TypeVar("State")
+_NOTHING: Mapping[str, float] = {}
+# An enum's member costs a look-up in Python code.
+_FAULT, _TURN_LIMIT = End.FAULT, End.TURN_LIMIT
+
+
+class Reply(NamedTuple):
+    """What the environment says to an action; made by `Reply.turn`, `Reply.final` or `Reply.fault`.
+
+    Attributes:
+        text: the observation.
+        rewards: this turn's reward by name, already weighted.
+        valid: False if the action made no sense to the environment.
+        outcome: how the episode ended; None while it goes on.
+    """
+
+    text: str
+    rewards: Mapping[str, float] = _NOTHING
+    valid: bool = True
+    outcome: Outcome | None = None
+
+    @classmethod
+    def turn(cls, text: str, rewards: Mapping[str, float] = _NOTHING, *, valid: bool = True) -> Reply:
+        """The episode goes on."""
+        return tuple.__new__(cls, (text, rewards, valid, None))
+
+    @classmethod
+    def final(
+        cls,
+        text: str,
+        rewards: Mapping[str, float] = _NOTHING,
+        *,
+        outcome: Mapping[str, float] = _NOTHING,
+        success: bool,
+        end: End = End.ANSWERED,
+        valid: bool = True,
+    ) -> Reply:
+        """The task is over; `outcome` is its reward by name, already weighted."""
+        components, total = _as_floats(outcome)
+        return tuple.__new__(cls, (text, rewards, valid, Outcome(total, success, end, components)))
+
+    @classmethod
+    def fault(cls, text: str, cause: str) -> Reply:
+        """The infrastructure failed (a search server is down): nothing is paid and nothing may be learnt from it."""
+        return cls(text, _NOTHING, True, Outcome(0.0, False, End.FAULT, {}, cause))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A point of an episode that `TextEnv.restore` returns to; opaque."""
+
+    state: Any
+    task: int
+    turn: int
+    turn_rewards: tuple[float, ...]
+    episode_seed: int
+    over: bool
+    generator: Mapping[str, Any]
+
+
+class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
+    """A multi-turn text environment; write `start` and `respond`, and set the attributes below.
+
+    `step` returns `reward = turn reward + outcome reward (on the closing turn)`, so that the undiscounted return is
+    the merged reward of GRPO-MR; `info` keeps the two apart (keys in DESIGN: `turn_reward`, `turn_rewards`,
+    `outcome_reward`, `turn`, `reward_components`, `state_key`, `valid_action`; on the closing step also `outcome`
+    and `fault`). `terminated` is the task's word; an episode that runs out of turns, or that the infrastructure
+    broke, is `truncated`. A task of one turn terminates.
+
+    Attributes:
+        max_turns: the turn after which an unfinished episode is cut.
+        num_tasks: tasks are numbered 0 … num_tasks - 1; `reset(options={"task": i})` picks one.
+        system_prompt: what the agent is told before the first observation.
+        tools: JSON schemas of the tools, in the form that chat templates take.
+        blocking: True if `respond` waits for something outside this process, so that batches step in threads.
+    """
+
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
+    max_turns: int = 1
+    num_tasks: int = 1 << 31
+    system_prompt: str = ""
+    tools: tuple[Mapping[str, Any], ...] = ()
+    blocking: bool = False
+
+    def __init__(self, *, render_mode: str | None = None) -> None:
+        if render_mode not in (None, "ansi"):
+            raise ValueError(f"render_mode={render_mode!r} is not offered; pass 'ansi' or None")
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText()
+        self.action_space = UnicodeText()
+        self._over, self._task = True, -1
+        self._transcript: list[str] = []
+        self._rng: Any = TurnGenerator(0, 0)
+
+    @abstractmethod
+    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[State, str]:
+        """Begin an episode of task `options["task"]` (always there): its state and the first observation."""
+
+    @abstractmethod
+    def respond(self, state: State, action: str, rng: np.random.Generator) -> Reply:
+        """Take the agent's text, change `state` in place, and reply. Any string is legal; never raise on one.
+
+        `rng` depends on the episode's seed and the turn alone, so that all members of a group meet the same noise
+        at the same turn; do not keep it. A plain `rng.random()` is cheap: it is a hash of the episode's seed, the turn
+        and the number of such draws before it. Any other draw seeds a generator first, which takes longer than the
+        rest of a turn.
+        """
+
+    def state_key(self, state: State) -> object:
+        """What tells two states apart: numbers, texts, tuples, lists and dicts of them (no sets, no object arrays).
+
+        Anything else counts by its `repr`, which must be the same in every process.
+        """
+        return state
+
+    def silence(self, state: State) -> Mapping[str, float]:
+        """The outcome's reward by name for an episode that ran out of turns: nothing, unless a task overrides it."""
+        return _NOTHING
+
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: same seed, same task, and the same answers to the same actions.
+            options: `{"task": i}` picks a task; a family may take more keys.
+
+        Returns:
+            The first observation, and an info of `task` and `system_prompt`.
+
+        Raises:
+            ValueError: if the task does not exist.
+        """
+        if seed is not None:
+            super().reset(seed=seed)
+        # Both are always drawn, so that naming a task leaves the episode's noise as it was.
+        raw = self.np_random.bit_generator.random_raw
+        episode_seed, task = raw() >> 1, (raw() >> 1) % self.num_tasks
+        if options and "task" in options:
+            task = self._checked_task(options["task"])
+        self._task, self._turn, self._episode_seed, self._over = task, 0, episode_seed, False
+        self._turn_rewards: list[float] = []
+        rng = self._rng
+        rng.episode_seed, rng.turn, rng.draws, rng.generator = episode_seed, 0, 0, None
+        self._state, observation = self.start(rng, {**options, "task": task} if options else {"task": task})
+        if self.render_mode is not None:
+            self._transcript = [observation]
+        return observation, {"task": task, "system_prompt": self.system_prompt}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Hand the agent's text to the task.
+
+        Raises:
+            TypeError: if the action is not a string.
+            gymnasium.error.ResetNeeded: if the episode is over or was never begun.
+        """
+        if self._over:
+            raise ResetNeeded("the episode is over or was never begun: call reset() before step()")
+        if not isinstance(action, str):
+            raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
+        self._turn = turn = self._turn + 1
+        key = hash_state(self.state_key(self._state))
+        # One stand-in serves all turns: making one a turn takes longer than setting it back.
+        rng = self._rng
+        rng.turn, rng.draws, rng.generator = turn, 0, None
+        text, rewards, valid, outcome = self.respond(self._state, action, rng)
+        if outcome is None and turn >= self.max_turns:
+            outcome = self._cut()
+        components, turn_reward = {}, 0.0
+        for name, value in rewards.items():  # `_as_floats`, without the call
+            components[name] = reward = float(value)
+            turn_reward += reward
+        self._turn_rewards.append(turn_reward)
+        info: dict[str, Any] = {
+            "turn_reward": turn_reward,
+            "turn_rewards": self._turn_rewards.copy(),
+            "outcome_reward": 0.0,
+            "turn": turn,
+            "reward_components": components,
+            "state_key": key,
+            "valid_action": valid,
+        }
+        if self.render_mode is not None:
+            self._transcript += [action, text]
+        if outcome is None:
+            return text, turn_reward, False, False, info
+        return self._close(text, turn_reward, outcome, info)
+
+    def _close(
+        self, text: str, turn_reward: float, outcome: Outcome, info: dict[str, Any]
+    ) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self._over = True
+        end = outcome.end
+        info["outcome_reward"] = outcome.reward
+        info["outcome"] = {
+            "reward": outcome.reward,
+            "success": outcome.success,
+            "end": end.value,
+            "components": dict(outcome.components),
+        }
+        info["fault"] = outcome.fault
+        cut = end is _FAULT or (end is _TURN_LIMIT and self.max_turns > 1)
+        return text, turn_reward + outcome.reward, not cut, cut, info
+
+    def _cut(self) -> Outcome:
+        components, total = _as_floats(self.silence(self._state))
+        return Outcome(total, False, End.TURN_LIMIT, components)
+
+    def _checked_task(self, task: Any) -> int:
+        if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < self.num_tasks:
+            raise ValueError(f"options['task'] must be an integer from 0 to {self.num_tasks - 1}; got {task!r}")
+        return int(task)
+
+    def snapshot(self) -> Snapshot:
+        """This point of the episode, generator included, to branch from.
+
+        Raises:
+            gymnasium.error.ResetNeeded: if no episode was ever begun.
+        """
+        if self._task < 0:
+            raise ResetNeeded("there is no episode to take a snapshot of: call reset() first")
+        return Snapshot(
+            copy.deepcopy(self._state),
+            self._task,
+            self._turn,
+            tuple(self._turn_rewards),
+            self._episode_seed,
+            self._over,
+            copy.deepcopy(self.np_random.bit_generator.state),
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot; the same actions then get the same answers. It can be restored again."""
+        self._state = copy.deepcopy(snapshot.state)
+        self._task, self._turn, self._over = snapshot.task, snapshot.turn, snapshot.over
+        self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed
+        self._rng.episode_seed = snapshot.episode_seed
+        self.np_random.bit_generator.state = copy.deepcopy(snapshot.generator)
+
+    def render(self) -> str | None:
+        """The episode so far as text, if `render_mode="ansi"`."""
+        return None if self.render_mode is None else "\n\n".join(self._transcript)
+
+
+def _as_floats(rewards: Mapping[str, float]) -> tuple[dict[str, float], float]:
+    """The rewards by name as floats, and their sum."""
+    components, total = {}, 0.0
+    for name, value in rewards.items():
+        components[name] = reward = float(value)
+        total += reward
+    return components, total

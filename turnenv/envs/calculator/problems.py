@@ -1,0 +1,272 @@
+"""Where word problems with their intermediate quantities come from: templates, GSM8K, or a file of its schema."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from turnenv.envs.calculator.arithmetic import ExpressionError, as_written, evaluate, read_number
+from turnenv.questions.sources import existing_file, read_rows
+
+__all__ = ["SOURCES", "Generated", "Quantity", "Template", "WordProblem", "load_word_problems", "templates"]
+
+#: The sources that have a name, with the fewest and most steps of those that are generated; anything else is a path.
+SOURCES: Mapping[str, tuple[int, int] | None] = {
+    "generated": (2, 4),
+    "generated-easy": (2, 2),
+    "generated-hard": (5, 6),
+    "gsm8k": None,
+}
+
+_GSM8K = ("openai/gsm8k", "main")
+_COLUMNS = ("question", "answer")
+_ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
+_LITERAL = re.compile(r"[0-9][0-9,]*\.?[0-9]*|\.[0-9]+")
+_SEED = 9_731
+_SPLITS = {"train": 0, "validation": 1, "test": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An intermediate result.
+
+    Attributes:
+        values: the values that count as it: the exact one and, where a source rounds, the rounded one.
+        parts: numbers of the earlier quantities that it is computed from.
+    """
+
+    values: tuple[Fraction, ...]
+    parts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WordProblem:
+    """A problem, what must be computed on the way (no value twice, none that the text tells), and the answer."""
+
+    text: str
+    quantities: tuple[Quantity, ...]
+    answer: Fraction
+
+
+@dataclass(frozen=True)
+class Template:
+    """The text of a problem with `{placeholders}`, how its numbers are drawn, and its steps `name = expression`."""
+
+    text: str
+    numbers: Mapping[str, Sequence[int] | str]
+    steps: tuple[str, ...]
+
+
+class Generated(Sequence[WordProblem]):
+    """Problems written from templates when they are asked for; problem i is always the same.
+
+    Args:
+        steps: the fewest and the most steps of the templates to use.
+        split: "train", "validation" or "test"; the splits draw from different seeds.
+
+    Raises:
+        ValueError: if there is no such split.
+    """
+
+    def __init__(self, steps: tuple[int, int], split: str) -> None:
+        if split not in _SPLITS:
+            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(_SPLITS)}")
+        self._steps, self._split = steps, _SPLITS[split]
+
+    def __len__(self) -> int:
+        return 100_000
+
+    @overload
+    def __getitem__(self, index: int) -> WordProblem: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[WordProblem, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> WordProblem | tuple[WordProblem, ...]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return tuple(_generate(self._steps, self._split, number) for number in numbers)
+        return _generate(self._steps, self._split, numbers)
+
+
+def load_word_problems(
+    source: str | os.PathLike[str] = "generated", split: str = "train", *, limit: int | None = None
+) -> Sequence[WordProblem]:
+    """Load a set of word problems. Equal calls in one process share one result.
+
+    Args:
+        source: "generated" (2 to 4 steps), "generated-easy" (2), "generated-hard" (5 or 6); "gsm8k" (Cobbe et al. 2021,
+            downloaded once by `datasets`); or the path of a .jsonl, .json, .parquet or .csv file with GSM8K's columns:
+            `question`, and `answer`, a solution with annotations `<<48/2=24>>` whose last line is `#### 72`. A file is
+            one split, whatever `split` says.
+        split: "train", "validation" or "test"; GSM8K has "train" and "test".
+        limit: how many problems to load, from the start; None loads all.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, or a row
+            without a question or a final number.
+        ConnectionError: GSM8K can neither be downloaded nor found in the local cache of `datasets`.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be positive or None, got {limit}")
+    name = os.fspath(source)
+    if name == "gsm8k":
+        return _gsm8k(split, limit)
+    if (steps := SOURCES.get(name)) is not None:
+        problems = _generated(steps, split)
+        return problems if limit is None else problems[:limit]
+    path = existing_file(name, tuple(SOURCES))
+    stat = path.stat()
+    return _file(path, (stat.st_mtime_ns, stat.st_size), limit)
+
+
+@functools.cache
+def templates() -> tuple[Template, ...]:
+    """The templates of generated problems."""
+    return tuple(Template(entry["text"], entry["numbers"], tuple(entry["steps"])) for entry in _data()["template"])
+
+
+def write(template: Template, rng: np.random.Generator) -> WordProblem:
+    """A problem with numbers and words drawn for it."""
+    numbers: dict[str, Fraction] = {}
+    for name, drawn in template.numbers.items():
+        if isinstance(drawn, str):
+            numbers[name] = evaluate(drawn, numbers)
+        else:
+            low, high, step = (*drawn, 1)[:3]
+            numbers[name] = Fraction(low + step * int(rng.integers((high - low) // step + 1)))
+    words = {name: str(rng.choice(choices)) for name, choices in _data()["words"].items()}
+    others = [name for name in _data()["words"]["who"] if name != words["who"]]
+    shown = {**words, "other": str(rng.choice(others)), **{name: as_written(value) for name, value in numbers.items()}}
+    quantities = tuple(solve(template, numbers))
+    text = template.text.format_map(shown)
+    return WordProblem(text, _distinct(quantities, text), quantities[-1].values[0])
+
+
+def solve(template: Template, numbers: Mapping[str, Fraction]) -> Iterator[Quantity]:
+    """The result of each step of a template."""
+    known, made = dict(numbers), list[str]()
+    for step in template.steps:
+        name, _, expression = (part.strip() for part in step.partition("="))
+        parts = tuple(index for index, earlier in enumerate(made) if re.search(rf"\b{earlier}\b", expression))
+        known[name] = evaluate(expression, known)
+        made.append(name)
+        yield Quantity((known[name],), parts)
+
+
+def rows_to_word_problems(rows: Iterable[Mapping[str, Any]], *, source: str) -> Iterator[WordProblem]:
+    """Turn rows of GSM8K's schema into problems, one by one.
+
+    Args:
+        rows: mappings with `question` and `answer`.
+        source: names the table in error messages.
+
+    Raises:
+        ValueError: a row has no question or no number after `####`; rows count from 1.
+    """
+    for number, row in enumerate(rows, start=1):
+        place = f"{source}, row {number}"
+        for column in _COLUMNS:
+            if not isinstance(row.get(column), str) or not row[column].strip():
+                raise ValueError(f"{place}: {column!r} must be a text, got {row.get(column)!r}; fill it in or drop it")
+        solution, _, last = row["answer"].rpartition("####")
+        answer = read_number(last)
+        if answer is None:
+            raise ValueError(
+                f"{place}: 'answer' must end in '#### <number>', got {row['answer'][-40:]!r}; mend the row"
+            )
+        text, quantities = row["question"].strip(), tuple(_annotated(solution)) or (Quantity((answer,), ()),)
+        yield WordProblem(text, _distinct(quantities, text), answer)
+
+
+def _annotated(solution: str) -> Iterator[Quantity]:
+    """The annotated results; one is computed from an earlier one if its expression holds that one's value."""
+    before: list[Fraction] = []
+    for expression, result in _ANNOTATION.findall(solution):
+        told = read_number(result)
+        if told is None:
+            continue
+        try:
+            values = tuple(dict.fromkeys((told, evaluate(expression))))
+        except ExpressionError:  # An annotation may hold a percent sign or a unit.
+            values = (told,)
+        used = {read_number(literal) for literal in _LITERAL.findall(expression)}
+        yield Quantity(values, tuple(index for index, value in enumerate(before) if value in used))
+        before.append(told)
+
+
+def _distinct(quantities: Sequence[Quantity], text: str) -> tuple[Quantity, ...]:
+    """The quantities without those whose value came before or stands in the text; parts are renumbered.
+
+    What the text tells must not be paid, or `12 + 0` would be: its own parts stand in for it.
+    """
+    told = {read_number(literal) for literal in _LITERAL.findall(text)}
+    kept: list[Quantity] = []
+    renumbered: list[tuple[int, ...]] = []
+    for quantity in quantities:
+        parts = tuple(dict.fromkeys(index for part in quantity.parts for index in renumbered[part]))
+        same = (index for index, other in enumerate(kept) if set(other.values) & set(quantity.values))
+        index = next(same, len(kept))
+        if told & set(quantity.values):
+            renumbered.append(parts)
+            continue
+        if index == len(kept):
+            kept.append(Quantity(quantity.values, parts))
+        renumbered.append((index,))
+    return tuple(kept)
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads((files("turnenv.envs.calculator") / "word_problems.toml").read_text(encoding="utf-8"))
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _generate(steps: tuple[int, int], split: int, number: int) -> WordProblem:
+    rng = np.random.default_rng((_SEED, split, number))
+    fitting = [template for template in templates() if steps[0] <= len(template.steps) <= steps[1]]
+    return write(fitting[rng.integers(len(fitting))], rng)
+
+
+@functools.cache
+def _generated(steps: tuple[int, int], split: str) -> Generated:
+    return Generated(steps, split)
+
+
+@functools.lru_cache(maxsize=8)
+def _gsm8k(split: str, limit: int | None) -> tuple[WordProblem, ...]:
+    import datasets
+
+    path, config = _GSM8K
+    if split.partition("[")[0] not in ("train", "test"):
+        raise ValueError(f"GSM8K has no split {split!r}; use 'train' or 'test'")
+    try:
+        data = datasets.load_dataset(path, config, split=split)
+    except OSError as error:
+        message = (
+            f"GSM8K ({path}, {config}) cannot be loaded: {error}. Connect to the Hugging Face hub once, so that it is "
+            "cached (HF_HUB_OFFLINE=1 then uses the cache), or take 'generated' problems or a file of your own"
+        )
+        raise ConnectionError(message) from error
+    return tuple(itertools.islice(rows_to_word_problems(data, source=f"{path}, split {split!r}"), limit))
+
+
+@functools.lru_cache(maxsize=8)
+def _file(path: Path, stamp: tuple[int, int], limit: int | None) -> tuple[WordProblem, ...]:
+    """Read a file; `stamp`, its time and size, makes a changed file a new one."""
+    rows = read_rows(path, limit, _COLUMNS)
+    if not rows:
+        raise ValueError(f"{path} holds no rows; give it at least one problem")
+    return tuple(rows_to_word_problems(rows, source=str(path)))

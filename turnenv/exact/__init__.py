@@ -1,0 +1,39 @@
+"""Families with few states, solved exactly: optimal values, values of any policy, its exact gradient, beliefs."""
+
+from turnenv.exact.model import Enumerable, Floats, TabularModel, as_seen, tabular_model
+from turnenv.exact.solve import (
+    Objective,
+    Rollouts,
+    Values,
+    evaluate,
+    expected_return,
+    greedy,
+    optimal,
+    over_observations,
+    over_states,
+    policy_gradient,
+    simulate,
+    softmax,
+    visitation,
+)
+
+__all__ = [
+    "Enumerable",
+    "Floats",
+    "Objective",
+    "Rollouts",
+    "TabularModel",
+    "Values",
+    "as_seen",
+    "evaluate",
+    "expected_return",
+    "greedy",
+    "optimal",
+    "over_observations",
+    "over_states",
+    "policy_gradient",
+    "simulate",
+    "softmax",
+    "tabular_model",
+    "visitation",
+]

@@ -1,0 +1,13 @@
+"""Where questions come from: the bundled atlas, datasets of the hub, or your own file."""
+
+from turnenv.questions.multihop import HopQuestion, load_multihop_questions, rows_to_hop_questions
+from turnenv.questions.trivia import TriviaQuestion, load_questions, rows_to_questions
+
+__all__ = [
+    "HopQuestion",
+    "TriviaQuestion",
+    "load_multihop_questions",
+    "load_questions",
+    "rows_to_hop_questions",
+    "rows_to_questions",
+]

@@ -11,15 +11,25 @@ import pytest
 import turnenv
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+#: page -> how many Python blocks it has, so that none is lost in silence
+PAGES = {
+    "README.md": 2,
+    "CONTRIBUTING.md": 0,
+    "turnenv/README.md": 0,
+    "turnenv/envs/README.md": 3,
+    "turnenv/training/README.md": 1,
+    "turnenv/judges/README.md": 0,
+    "benchmarks/README.md": 0,
+}
+NEEDS_A_MODEL = "<!-- needs a model -->\n"
 HEAVY = {"torch", "transformers", "trl", "datasets", "pandas", "wikipediaapi", "httpx", "rapidfuzz", "matplotlib"}
 
 
-def test_the_face_is_sorted_complete_and_in_the_readme():
+def test_the_face_is_sorted_complete_and_on_its_page():
     assert turnenv.__all__ == sorted(turnenv.__all__)
     for name in turnenv.__all__:
         assert getattr(turnenv, name) is not None
-        assert f"`{name}" in README, f"{name} is public but not in the README's table"
+        assert f"`{name}" in read("turnenv/README.md"), f"{name} is public but not in the table of turnenv/README.md"
 
 
 def test_an_import_loads_nothing_heavy():
@@ -60,15 +70,56 @@ def test_the_changelog_knows_the_version():
     )
 
 
-def python_blocks():
-    """The README's Python examples that need no model."""
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    return [block for block in blocks if "turnenv.training" not in block]
+def read(page):
+    return (ROOT / page).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("block", python_blocks())
-def test_the_readmes_examples_run(block, capsys):
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+def python_blocks(page):
+    """Each Python block of a page, and whether the page says that it needs a model."""
+    found = re.findall(rf"({re.escape(NEEDS_A_MODEL)})?```python\n(.*?)```", read(page), re.DOTALL)
+    return [(block, bool(marked)) for marked, block in found]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_the_python_blocks_that_it_should(page):
+    assert len(python_blocks(page)) == PAGES[page]
+    assert all("TurnGRPOTrainer(" in block for block, needs_a_model in python_blocks(page) if needs_a_model)
+
+
+@pytest.mark.parametrize("block", [block for page in PAGES for block, marked in python_blocks(page) if not marked])
+def test_the_pages_examples_run(block, capsys):
+    exec(compile(block, "page", "exec"), {"__name__": "page"})
     promised = re.findall(r"#> (.*)", block)
     printed = capsys.readouterr().out.splitlines()
     assert printed == promised
+
+
+def anchors(page):
+    titles = re.findall(r"^#+ (.*)$", read(page), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_links_of_a_page_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)]+)\)", read(page)):
+        if "://" not in link:
+            target, _, anchor = link.partition("#")
+            path = (ROOT / page).parent / target
+            assert path.exists(), f"{page} links to {link}"
+            assert not anchor or anchor in anchors(path), f"{page} links to {link}"
+
+
+def test_the_readme_is_short_and_clones_before_it_compares():
+    lines = read("README.md").splitlines()
+    assert len(lines) <= 140
+    compare = next(number for number, line in enumerate(lines) if line.startswith("make compare"))
+    assert any(line.startswith("git clone ") for line in lines[:compare])
+
+
+def test_the_citation_names_the_paper():
+    citation = read("CITATION.cff")
+    assert "cff-version: 1.2.0" in citation
+    assert "https://arxiv.org/abs/2505.11821" in citation
+    title = re.search(r"title   = \{(.*)\}", read("README.md"))
+    assert title is not None
+    assert title[1] in citation

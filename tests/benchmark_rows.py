@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchmarks.compare.records import Evaluation, Provenance, Row, Run, Settings, Spent
+from benchmarks.compare.records import Evaluation, Row, Run, Settings, Spent
 from benchmarks.harness.methods import Method
+from benchmarks.harness.provenance import Provenance
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

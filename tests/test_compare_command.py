@@ -11,13 +11,14 @@ from benchmark_rows import row, settings
 from tiny_policy import save_tiny_policy
 
 from benchmarks.__main__ import main
-from benchmarks.compare.command import parse_seeds, plan
+from benchmarks.compare.command import plan
 from benchmarks.compare.evaluation import held_out_plan
 from benchmarks.compare.one_run import main as run_one
 from benchmarks.compare.one_run import transcripts_path
+from benchmarks.compare.records import RowFile
 from benchmarks.harness.methods import parse_methods
+from benchmarks.harness.options import parse_seeds
 from benchmarks.harness.provenance import hash_model
-from benchmarks.harness.rows import RowFile
 from turnenv.types import Episode
 
 # TRL and transformers call deprecated functions of transformers when a trainer is made.

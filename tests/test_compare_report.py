@@ -7,10 +7,9 @@ from benchmark_rows import BEGAN, provenance, row, settings
 
 from benchmarks.compare.comparison import Comparison
 from benchmarks.compare.plots import smoothing_window, trailing_mean
-from benchmarks.compare.records import Evaluation
+from benchmarks.compare.records import Evaluation, RowFile
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import GENERIC, SUITES, suite_of
-from benchmarks.harness.rows import RowFile
 
 TRIVIA = SUITES["turnenv/TriviaSearch-v0"]
 

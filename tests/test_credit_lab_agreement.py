@@ -7,8 +7,8 @@ import pytest
 from benchmark_rows import row
 from scipy.stats import spearmanr
 
+from benchmarks.compare.records import RowFile
 from benchmarks.credit.agreement import chance, correlations, results
-from benchmarks.harness.rows import RowFile
 
 TRAINED = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.9], [1.0, 1.1]])
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 from benchmark_rows import row, settings
 
-from benchmarks.compare.records import differences
-from benchmarks.harness.rows import RowFile
+from benchmarks.compare.records import RowFile, differences
 
 _APPEND_FOREVER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, "tests")
 from benchmark_rows import row
-from benchmarks.harness.rows import RowFile
+from benchmarks.compare.records import RowFile
 file, first = RowFile(Path(sys.argv[1])), int(sys.argv[2])
 for seed in range(first, first + 1000):
     # A long curve makes a line of many pages, which a kill can tear.

@@ -14,13 +14,13 @@ from filelock import FileLock, Timeout
 
 from agents.json_arguments import json_object
 from benchmarks.compare.one_run import import_environments
-from benchmarks.compare.records import Run, Settings, differences
+from benchmarks.compare.records import RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.methods import Method, parse_methods
+from benchmarks.harness.options import HelpFormatter, parse_seeds
 from benchmarks.harness.progress import make_display
 from benchmarks.harness.provenance import cores, hash_model
-from benchmarks.harness.rows import RowFile
 from benchmarks.harness.scheduler import Failure, Job, run_jobs
 
 _EPILOG = """\
@@ -56,7 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="train by several methods and seeds, and report with intervals",
         description=__doc__,
         epilog=_EPILOG,
-        formatter_class=_Formatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--env", default="turnenv/TriviaSearch-v0", help="environment id; module:id imports the module first")
@@ -85,29 +85,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
     add("--jobs", type=int, default=None, help="processes at once (default: one a core, or one a GPU)")
     parser.set_defaults(run=_run)
-
-
-class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the examples' lines, and shows every default that the help does not state itself."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
-
-
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """`3` → 0, 1, 2; `0,1,7` → those; `5,` → 5 alone.
-
-    Raises:
-        ValueError: if it is neither, or a seed is negative or named twice.
-    """
-    try:
-        numbers = [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        numbers = []
-    seeds = numbers if "," in text else list(range(numbers[0])) if numbers else []
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ValueError(f"--seeds takes a number of seeds (3) or different seeds of 0 and up (0,1,7); got {text!r}")
-    return tuple(seeds)
 
 
 def plan(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.compare.evaluation import HeldOut, summarise, write_transcripts
-from benchmarks.compare.records import Evaluation, Row, Run, Settings, Spent
+from benchmarks.compare.records import Evaluation, Row, RowFile, Run, Settings, Spent
 from benchmarks.harness.progress import Status
 from benchmarks.harness.provenance import provenance
-from benchmarks.harness.rows import RowFile
 from benchmarks.harness.scheduler import exit_with_parent, status_path
 
 if TYPE_CHECKING:

@@ -13,24 +13,11 @@ from numpy.typing import NDArray
 from benchmarks.compare.comparison import Comparison, values_by_seed
 from benchmarks.compare.records import Row
 from benchmarks.compare.suites import PERCENT, Metric
+from benchmarks.harness.pictures import COLOURS, LINE_STYLES, MARKERS, curve_style, new_figure, save
 from benchmarks.harness.statistics import Interval, mean_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Okabe and Ito's palette, which stays apart for every kind of colour vision; the line styles stay apart without colour.
-COLOURS = ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")
-LINE_STYLES = ("-", "--", "-.", ":")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE: dict[str, Any] = {
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-}
 
 
 def smoothing_window(steps: int) -> int:
@@ -51,16 +38,11 @@ def trailing_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float6
 
 def draw_curves(comparison: Comparison, path: Path) -> None:
     """Write the picture: training curves as bands, the held-out evaluations as markers at their steps."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     metrics = _panels(comparison)
     columns = 2 if len(metrics) in (2, 4) else min(3, len(metrics))
     lines = math.ceil(len(metrics) / columns)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.2 * columns, 3.1 * lines + 0.9), dpi=200, layout="constrained")
-        FigureCanvasAgg(figure)
+    with curve_style():
+        figure = new_figure(4.2 * columns, 3.1 * lines + 0.9, dpi=200)
         axes = np.atleast_1d(figure.subplots(lines, columns)).ravel()
         for axis, metric in zip(axes, metrics, strict=False):
             _draw_panel(axis, comparison, metric)
@@ -69,9 +51,7 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)))
         figure.supxlabel(_caption(comparison), fontsize=8)
-        partial = path.with_suffix(".partial.png")
-        figure.savefig(partial)
-        partial.replace(path)
+        save(figure, path)
 
 
 def _panels(comparison: Comparison) -> tuple[Metric, ...]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from benchmarks.harness.methods import Method
+from benchmarks.harness.provenance import Provenance
+from benchmarks.harness.rows import JsonLines, Record
 
 SCHEMA = 1
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Evaluation(_Frozen):
+class Evaluation(Record):
     """What is recorded of a group of episodes.
 
     Attributes:
@@ -34,7 +32,7 @@ class Evaluation(_Frozen):
     means: dict[str, float]
 
 
-class Settings(_Frozen):
+class Settings(Record):
     """What all runs of a comparison share; two rows may be compared only if their settings are equal.
 
     Attributes:
@@ -74,7 +72,7 @@ class Settings(_Frozen):
     device: str
 
 
-class Run(_Frozen):
+class Run(Record):
     """One thing to do: train by a method from a seed, or (without a method) evaluate the start of that seed."""
 
     settings: Settings
@@ -94,7 +92,7 @@ class Run(_Frozen):
         return f"{'start' if self.method is None else self.method.label} seed {self.seed}"
 
 
-class Spent(_Frozen):
+class Spent(Record):
     """What a run took; zeros for training where nothing was trained.
 
     Attributes:
@@ -114,44 +112,14 @@ class Spent(_Frozen):
     seconds: float = 0.0
 
 
-class Checkpoint(_Frozen):
+class Checkpoint(Record):
     """A held-out evaluation on the way."""
 
     step: int
     evaluation: Evaluation
 
 
-class Provenance(_Frozen):
-    """Where a result comes from.
-
-    Attributes:
-        python: its version.
-        versions: package → version; None for one that is not installed.
-        commit: of the code; None outside a checkout.
-        dirty: True if files under version control differed from the commit; None outside a checkout.
-        source: hash of turnenv's own code and data as they were, committed or not.
-        platform: the operating system.
-        cpu: the processor's name.
-        cores: that the process may use.
-        device: what the model ran on.
-        began: when the process began, UTC.
-        ended: when it had its result, UTC.
-    """
-
-    python: str
-    versions: dict[str, str | None]
-    commit: str | None
-    dirty: bool | None
-    source: str
-    platform: str
-    cpu: str
-    cores: int
-    device: str
-    began: datetime
-    ended: datetime
-
-
-class Row(_Frozen):
+class Row(Record):
     """A finished run with all that is needed to repeat it and to report it.
 
     Attributes:
@@ -177,6 +145,13 @@ class Row(_Frozen):
     spent: Spent
     trainer_arguments: dict[str, Any] = Field(default_factory=dict)
     provenance: Provenance
+
+
+class RowFile(JsonLines[Row]):
+    """The rows of a comparison."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Row, SCHEMA)
 
 
 def differences(old: Settings, new: Settings) -> list[str]:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.compare.comparison import Comparison
+from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
-from benchmarks.harness.rows import RowFile
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

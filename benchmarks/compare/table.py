@@ -7,13 +7,12 @@ import math
 import shlex
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed, warnings_about
 from benchmarks.compare.records import Row, Settings
 from benchmarks.compare.suites import Metric
 from benchmarks.harness.methods import Method
 from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
+from benchmarks.harness.tables import markdown
 
 
 def render(comparison: Comparison) -> str:
@@ -93,12 +92,6 @@ def _difference_cell(interval: Interval, metric: Metric) -> str:
     spread = "" if math.isnan(interval.half_width) else f" ± {interval.half_width:.{metric.digits}f}"
     text = f"{interval.mean:+.{metric.digits}f}{spread}"
     return f"**{text}**" if interval.excludes_zero else text
-
-
-def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is text and whose others are aligned to the right."""
-    align = ["left", *["right"] * (len(header) - 1)]
-    return tabulate(lines, headers=list(header), tablefmt="github", colalign=align, disable_numparse=True)
 
 
 def _budget(comparison: Comparison) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.compare.one_run import transcripts_path
-from benchmarks.compare.records import Run
-from benchmarks.harness.rows import RowFile
+from benchmarks.compare.records import RowFile, Run
 from turnenv.types import Episode
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
-from benchmarks.compare.table import markdown
+from benchmarks.compare.records import RowFile
 from benchmarks.credit.one_cell import LabRows
 from benchmarks.credit.records import LabRow
 from benchmarks.credit.tuning import tuned
-from benchmarks.harness.rows import RowFile
+from benchmarks.harness.tables import markdown
 from turnenv.exact import Floats
 
 _DRAWS = 2_000

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmarks.compare.command import parse_seeds
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
 from benchmarks.credit.one_cell import LabRows, runs_as_json
 from benchmarks.credit.records import Effort, LabRun
 from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.harness.methods import Method, in_report_order, parse_methods
+from benchmarks.harness.options import parse_seeds
 from benchmarks.harness.progress import make_display
 from benchmarks.harness.provenance import cores
 from benchmarks.harness.scheduler import Failure, Job, run_jobs

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.compare.table import markdown
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.records import Effort, LabRow
 from benchmarks.credit.tuning import Tuned, ratios, tuned
 from benchmarks.harness.statistics import median_interval
+from benchmarks.harness.tables import markdown
 
 OURS = "aw_grpo"
 RIVALS = ("mt_grpo", "mt_grpo:accumulate=true")

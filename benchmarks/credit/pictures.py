@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.compare.plots import COLOURS, MARKERS, STYLE
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.records import Effort, LabRow
 from benchmarks.credit.tuning import tuned
+from benchmarks.harness.pictures import COLOURS, MARKERS, new_figure, save
 from benchmarks.harness.statistics import median_interval
 from turnenv.exact import Floats
 
@@ -38,21 +38,8 @@ def draw(by_suite: Mapping[str, Cells], effort: Effort, folder: Path) -> list[st
     }
     for name, figure in drawn.items():
         if figure is not None:
-            partial = (folder / name).with_suffix(".partial.png")
-            figure.savefig(partial)
-            partial.replace(folder / name)
+            save(figure, folder / name)
     return [name for name, figure in drawn.items() if figure is not None]
-
-
-def _figure(width: float, height: float) -> Figure:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
-    return figure
 
 
 def _map(cells: Cells, effort: Effort) -> Figure | None:
@@ -71,7 +58,7 @@ def _map(cells: Cells, effort: Effort) -> Figure | None:
                 ).median
     panels = -(-len(cells) // PANEL)
     width, height = 3.2 + 0.62 * min(len(cells), PANEL), 2.2 + 0.3 * len(titles)
-    figure = _figure(width, height * panels)
+    figure = new_figure(width, height * panels, dpi=150)
     scale = LogNorm(*_range(turns))
     axes = figure.subplots(panels, squeeze=False).ravel()
     for axis, columns in zip(axes, np.array_split(np.arange(len(cells)), panels), strict=True):
@@ -114,7 +101,7 @@ def _profile(cells: Cells) -> Figure | None:
     cell, rows = max(chains, key=lambda each: len(_turns(each)))
     rows = [row for row in rows if not row.skipped]
     columns = min(5, len(rows))
-    figure = _figure(2.4 * columns, 1.9 * math.ceil(len(rows) / columns) + 0.6)
+    figure = new_figure(2.4 * columns, 1.9 * math.ceil(len(rows) / columns) + 0.6, dpi=150)
     axes = np.atleast_1d(figure.subplots(math.ceil(len(rows) / columns), columns, sharex=True, sharey=True)).ravel()
     for axis, row in zip(axes, rows, strict=False):
         for name, look in (
@@ -139,7 +126,7 @@ def _noise(cells: Cells) -> Figure | None:
     if not chosen:
         return None
     columns = min(3, len(chosen))
-    figure = _figure(3.6 * columns, 3.0 * math.ceil(len(chosen) / columns) + 0.9)
+    figure = new_figure(3.6 * columns, 3.0 * math.ceil(len(chosen) / columns) + 0.9, dpi=150)
     axes = np.atleast_1d(figure.subplots(math.ceil(len(chosen) / columns), columns)).ravel()
     labels = list(dict.fromkeys(row.run.method.title for _, rows in chosen for row in rows))
     for axis, (cell, rows) in zip(axes, chosen, strict=False):

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from benchmarks.compare.records import Provenance
 from benchmarks.credit.cells import Cell
 from benchmarks.harness.methods import Method
+from benchmarks.harness.provenance import Provenance
+from benchmarks.harness.rows import Record
 
 SCHEMA = 2
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Effort(_Frozen):
+class Effort(Record):
     """How much is sampled.
 
     Attributes:
@@ -34,7 +31,7 @@ class Effort(_Frozen):
     rates: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
-class Figure(_Frozen):
+class Figure(Record):
     """A measured number.
 
     Attributes:
@@ -46,7 +43,7 @@ class Figure(_Frozen):
     error: float | None = 0.0
 
 
-class LearningRecord(_Frozen):
+class LearningRecord(Record):
     """Training with every learning rate (outer) and seed (inner).
 
     Attributes:
@@ -62,7 +59,7 @@ class LearningRecord(_Frozen):
     area: list[list[float]]
 
 
-class LabRun(_Frozen):
+class LabRun(Record):
     """One estimator in one cell.
 
     Attributes:
@@ -85,7 +82,7 @@ class LabRun(_Frozen):
         return f"{self.cell.cell_id}-{self.method.name}-{digest}"
 
 
-class LabRow(_Frozen):
+class LabRow(Record):
     """A finished run.
 
     Attributes:

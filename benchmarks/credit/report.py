@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.compare.table import markdown
 from benchmarks.credit import held_out
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
@@ -17,6 +16,7 @@ from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.credit.tuning import Tuned, ratios, reached, tuned
 from benchmarks.harness.methods import Method
 from benchmarks.harness.statistics import median_interval
+from benchmarks.harness.tables import markdown
 
 REFERENCE = "mt_grpo"
 """Efficiency is shown as a multiple of this method's."""

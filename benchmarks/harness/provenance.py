@@ -11,11 +11,41 @@ from hashlib import file_digest, sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.compare.records import Provenance
+from benchmarks.harness.rows import Record
 
 _PACKAGES = ("turnenv", "torch", "transformers", "trl", "accelerate", "gymnasium", "numpy", "scipy")
 _SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
 _MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.txt", "*.model")
+
+
+class Provenance(Record):
+    """Where a result comes from.
+
+    Attributes:
+        python: its version.
+        versions: package → version; None for one that is not installed.
+        commit: of the code; None outside a checkout.
+        dirty: True if files under version control differed from the commit; None outside a checkout.
+        source: hash of turnenv's own code and data as they were, committed or not.
+        platform: the operating system.
+        cpu: the processor's name.
+        cores: that the process may use.
+        device: what the model ran on.
+        began: when the process began, UTC.
+        ended: when it had its result, UTC.
+    """
+
+    python: str
+    versions: dict[str, str | None]
+    commit: str | None
+    dirty: bool | None
+    source: str
+    platform: str
+    cpu: str
+    cores: int
+    device: str
+    began: datetime
+    ended: datetime
 
 
 def cores() -> int:

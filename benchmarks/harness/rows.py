@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from filelock import FileLock
-from pydantic import ValidationError
-
-from benchmarks.compare.records import SCHEMA, Row
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
-class Storable(Protocol):
-    """A record of one finished run; pydantic models are such."""
+class Record(BaseModel):
+    """A frozen record that is written as JSON; a field that it does not have is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class FinishedRun(Protocol):
+    """A record of one finished run."""
 
     @property
     def run_id(self) -> str:
@@ -28,10 +32,10 @@ class Storable(Protocol):
         """Write it as one line."""
 
 
-Record = TypeVar("Record", bound=Storable)
+Finished = TypeVar("Finished", bound=FinishedRun)
 
 
-class JsonLines(Generic[Record]):
+class JsonLines(Generic[Finished]):
     """`rows.jsonl` of a folder.
 
     A row is appended in one write under a lock, flushed to the disk before the lock goes, and never rewritten. A kill
@@ -39,12 +43,12 @@ class JsonLines(Generic[Record]):
     there is not written again, whoever finished second.
     """
 
-    def __init__(self, folder: Path, kind: type[Record], schema: int) -> None:
+    def __init__(self, folder: Path, kind: type[Finished], schema: int) -> None:
         self._kind, self._schema = kind, schema
         self.path = folder / "rows.jsonl"
         self._lock = FileLock(folder / ".rows.lock")
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[Finished]:
         """Every whole row, oldest first; none if there is no file.
 
         Raises:
@@ -56,7 +60,7 @@ class JsonLines(Generic[Record]):
         whole = content[: content.rfind(b"\n") + 1]
         return [self._parse(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
 
-    def append(self, row: Record) -> bool:
+    def append(self, row: Finished) -> bool:
         """Add a row; False if its run id is there already."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock, self.path.open("a+b") as file:
@@ -70,7 +74,7 @@ class JsonLines(Generic[Record]):
             os.fsync(file.fileno())
         return True
 
-    def _parse(self, number: int, line: bytes) -> Record:
+    def _parse(self, number: int, line: bytes) -> Finished:
         try:
             version = json.loads(line).get("schema_version")
             if version != self._schema:
@@ -78,10 +82,3 @@ class JsonLines(Generic[Record]):
             return self._kind.model_validate_json(line)
         except (ValidationError, ValueError, AttributeError) as error:
             raise ValueError(f"{self.path}, line {number} is no row: {error}. Report from another --out.") from error
-
-
-class RowFile(JsonLines[Row]):
-    """The rows of a comparison."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, Row, SCHEMA)

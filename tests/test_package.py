@@ -22,6 +22,7 @@ PAGES = {
     "benchmarks/README.md": 0,
 }
 NEEDS_A_MODEL = "<!-- needs a model -->\n"
+NOT_AT_FIRST = {"gymnasium", "numpy", "pydantic"}
 HEAVY = {"torch", "transformers", "trl", "datasets", "pandas", "wikipediaapi", "httpx", "rapidfuzz", "matplotlib"}
 
 
@@ -32,10 +33,24 @@ def test_the_face_is_sorted_complete_and_on_its_page():
         assert f"`{name}" in read("turnenv/README.md"), f"{name} is public but not in the table of turnenv/README.md"
 
 
-def test_an_import_loads_nothing_heavy():
+def test_an_import_loads_nothing_that_takes_time():
     code = "import sys, turnenv; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not (HEAVY | NOT_AT_FIRST).intersection(loaded)
+
+
+def test_the_face_loads_nothing_heavy():
+    code = "import sys\nfrom turnenv import *\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "gymnasium" in loaded
     assert not HEAVY.intersection(loaded)
+
+
+def test_a_name_that_the_face_lacks_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'turnenv' has no attribute 'TextEnvs'"):
+        turnenv.TextEnvs  # noqa: B018
+    assert set(turnenv.__all__) <= set(dir(turnenv))
+    assert turnenv.types.End is turnenv.End
 
 
 def test_making_the_default_environment_loads_no_model_library():

@@ -1,14 +1,23 @@
-"""turnenv: multi-turn text environments that tell each turn's reward apart from the episode's outcome."""
+"""Multi-turn text environments that report a reward for every turn, separately from the episode's outcome.
 
-from turnenv.checker import ContractError, check_env
-from turnenv.core import Reply, Snapshot, TextEnv, TextVectorEnv, UnicodeText
-from turnenv.envs import register_all
-from turnenv.policies import Action, Policy, Scripted
-from turnenv.rollout import collect
-from turnenv.types import End, Episode, Outcome, Turn
+Importing this package makes its ids known to `gymnasium.make`. The names below are imported when they are first used,
+so that `import turnenv` itself imports neither Gymnasium nor NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from turnenv.envs.registration import register_with_gymnasium
 from turnenv.version import __version__
 
-register_all()
+if TYPE_CHECKING:
+    from turnenv.checker import ContractError, check_env
+    from turnenv.core import Reply, Snapshot, TextEnv, TextVectorEnv, UnicodeText
+    from turnenv.policies import Action, Policy, Scripted
+    from turnenv.rollout import collect
+    from turnenv.types import End, Episode, Outcome, Turn
+
+register_with_gymnasium()
 
 __all__ = [
     "Action",
@@ -28,3 +37,27 @@ __all__ = [
     "check_env",
     "collect",
 ]
+
+_NAMES_OF_A_MODULE = {
+    "checker": ("ContractError", "check_env"),
+    "core": ("Reply", "Snapshot", "TextEnv", "TextVectorEnv", "UnicodeText"),
+    "policies": ("Action", "Policy", "Scripted"),
+    "rollout": ("collect",),
+    "types": ("End", "Episode", "Outcome", "Turn"),
+}
+_MODULE_OF_A_NAME = {name: module for module, names in _NAMES_OF_A_MODULE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, or a module that holds some, imported when it is first used (PEP 562)."""
+    if name in _NAMES_OF_A_MODULE:
+        return import_module(f"{__name__}.{name}")
+    if name not in _MODULE_OF_A_NAME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF_A_NAME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_NAMES_OF_A_MODULE})

@@ -1,11 +1,9 @@
-"""The table of registrations: every environment that `gym.make` knows."""
+"""The table of registrations: every environment that `gym.make` knows; importable without Gymnasium."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-
-import gymnasium
 
 #: id -> (module and class, keyword arguments)
 TABLE: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -50,11 +48,13 @@ IDS = tuple(TABLE)
 
 
 def register_all() -> None:
-    """Register every id, once."""
+    """Register every id with Gymnasium, once."""
+    from gymnasium.envs.registration import register, registry
+
     for env_id, (entry_point, kwargs) in TABLE.items():
-        if env_id not in gymnasium.registry:
+        if env_id not in registry:
             module = entry_point.partition(":")[0]
-            gymnasium.register(
+            register(
                 env_id,
                 entry_point=f"turnenv.envs.{entry_point}",
                 vector_entry_point=f"turnenv.envs.{module}:make_vector",

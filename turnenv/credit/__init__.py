@@ -1,12 +1,13 @@
-"""Credit assignment: pure functions from turn rewards, outcomes and groups to advantages of each turn."""
+"""Credit assignment: pure functions from the turn rewards and outcomes of groups to the advantage of every turn."""
 
 from turnenv.credit.alignment import Alignment, AlignmentWeighted, aw_grpo, measure_alignment
 from turnenv.credit.batch import TurnBatch
+from turnenv.credit.checks import TRAINING_FIELDS, check_estimator
 from turnenv.credit.normalise import group_normalise
-from turnenv.credit.placebo import placebo
 from turnenv.credit.pooled import gigpo, igpo, matchtir
-from turnenv.credit.registry import ESTIMATORS, NEEDS, Estimator, resolve
 from turnenv.credit.returns import discounted_sums, return_to_go
+from turnenv.credit.spec import Estimator, EstimatorSpec
+from turnenv.credit.table import ESTIMATORS, NEEDS, SPECS, placebo, resolve, spec_of
 from turnenv.credit.trajectory import gdpo, grpo_mr, grpo_or
 from turnenv.credit.tree import tree_backup
 from turnenv.credit.turn import mt_grpo, mt_grpo_released
@@ -16,11 +17,15 @@ from turnenv.credit.whole_batch import reinforce_pp
 __all__ = [
     "ESTIMATORS",
     "NEEDS",
+    "SPECS",
+    "TRAINING_FIELDS",
     "Alignment",
     "AlignmentWeighted",
     "Estimator",
+    "EstimatorSpec",
     "TurnBatch",
     "aw_grpo",
+    "check_estimator",
     "discounted_sums",
     "gdpo",
     "gigpo",
@@ -37,6 +42,7 @@ __all__ = [
     "reinforce_pp",
     "resolve",
     "return_to_go",
+    "spec_of",
     "tree_backup",
     "turn_gae",
     "vine_ppo",

@@ -1,7 +1,8 @@
-"""The placebo: any estimator, given turn rewards that were dealt out again among the members of the group."""
+"""The placebo: any estimator, given turn rewards that were shuffled among the members of the group."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,31 +10,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnenv.credit.batch import TurnBatch
+from turnenv.credit.spec import Estimator
 
 
-def placebo(batch: TurnBatch, *, estimator: str = "mt_grpo", seed: int = 0, **options: Any) -> NDArray[np.float64]:
-    """Score with turn rewards shuffled inside the group, turn by turn, among the members that took the turn.
+def placebo_of(look_up: Callable[[str], Estimator]) -> Estimator:
+    """The placebo of the estimators that `look_up` knows by name."""
 
-    The shuffled rewards have the same density and scale, and say nothing about the actions: what an estimator still
-    gains over the outcome alone does not come from knowing which turn was good.
+    def placebo(batch: TurnBatch, *, estimator: str = "mt_grpo", seed: int = 0, **options: Any) -> NDArray[np.float64]:
+        """Score with turn rewards shuffled inside the group, turn by turn, among the members that took the turn.
 
-    Args:
-        batch: B trajectories of at most K turns.
-        estimator: name of the estimator that scores.
-        seed: of the shuffle; with one seed, members of like batches trade places alike, which is as random as they are.
-        **options: of that estimator.
+        The shuffled rewards have the same density and scale, and say nothing about the actions: what an estimator still
+        gains over the outcome alone does not come from knowing which turn was good.
 
-    Returns:
-        Its advantages, float (B, K), 0 where masked.
+        Args:
+            batch: B trajectories of at most K turns.
+            estimator: name of the estimator that scores.
+            seed: of the shuffle; equal seeds permute batches of equal shape alike.
+            **options: of that estimator.
 
-    Raises:
-        ValueError: no estimator has that name, or it refuses its options.
-    """
-    from turnenv.credit.registry import resolve  # the registry holds this function
+        Returns:
+            Its advantages, float (B, K), 0 where masked.
 
-    if estimator == "placebo":
-        raise ValueError("a placebo of the placebo is the placebo; name another estimator")
-    return resolve(estimator)(replace(batch, turn_rewards=shuffled_turn_rewards(batch, seed)), **options)
+        Raises:
+            ValueError: if no estimator has that name, or it refuses its options.
+        """
+        if estimator == "placebo":
+            raise ValueError("a placebo of the placebo is the placebo; name another estimator")
+        return look_up(estimator)(replace(batch, turn_rewards=shuffled_turn_rewards(batch, seed)), **options)
+
+    return placebo
 
 
 def shuffled_turn_rewards(batch: TurnBatch, seed: int) -> NDArray[np.float64]:

@@ -6,15 +6,16 @@ import pytest
 from benchmarks.credit.cells import Cell, Problem
 from benchmarks.credit.contenders import Contender, Session, code_hash, take, turn_batch
 from benchmarks.credit.expectation import Measured, sample
-from benchmarks.credit.experience import CONTINUATIONS, WAYS, branched, continued, plain
+from benchmarks.credit.experience import CONTINUATIONS, branched, continued, plain, way_of
 from benchmarks.credit.learning import learn
 from benchmarks.credit.metrics import direction, signal_to_noise
 from benchmarks.credit.sampling import play, score_gradients
 from benchmarks.credit.truth import evaluate_all
 from benchmarks.harness.methods import Method
-from turnenv.credit import tree_backup
+from turnenv.credit import SPECS, tree_backup
 from turnenv.exact import softmax
 
+WAYS = ("vine_ppo", "tree_backup")
 KWARGS = (
     {"length": 3},
     {"length": 4, "errors": "fatal", "stop_reward": 0.25},
@@ -56,9 +57,17 @@ def test_values_of_continuations_are_unbiased(kwargs):
     assert not played.values[..., :-1][~mask].any()
 
 
+def test_what_an_estimator_needs_decides_how_its_batches_are_played():
+    ways = {name: way_of(spec) for name, spec in SPECS.items()}
+    assert {name: way for name, way in ways.items() if way is not plain} == {
+        "vine_ppo": continued,
+        "tree_backup": branched,
+    }
+
+
 def test_rows_depend_on_how_a_method_is_played(monkeypatch):
     before = {name: code_hash(name) for name in ("tree_backup", "vine_ppo", "turn_gae", "mt_grpo")}
-    monkeypatch.setattr("benchmarks.credit.contenders.WAYS", {})
+    monkeypatch.setattr("benchmarks.credit.contenders.way_of", lambda spec: plain)
     assert {name for name, code in before.items() if code_hash(name) != code} == set(WAYS)
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import turnenv.credit as credit
-from turnenv.credit import ESTIMATORS, TurnBatch, resolve
+from turnenv.credit import ESTIMATORS, SPECS, TurnBatch, resolve
 
 
 def test_every_estimator_is_public_under_its_own_name():
     assert all(getattr(credit, name) is function for name, function in ESTIMATORS.items())
     assert list(ESTIMATORS) == sorted(ESTIMATORS)
-    assert set(ESTIMATORS) < set(credit.__all__)
+    assert set(ESTIMATORS) == set(SPECS) < set(credit.__all__)
     assert set(credit.NEEDS) < set(ESTIMATORS)
     assert len(ESTIMATORS) >= 14
 

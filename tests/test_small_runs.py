@@ -13,7 +13,7 @@ from agents.small.learner import score_gradient, update
 from agents.small.tabular import TabularPolicy
 from agents.small.toy_text import TurnRewards, distances, potential
 from agents.small.worlds import factored_one_hot, make_world
-from benchmarks.small.methods import parse_methods
+from benchmarks.harness.methods import parse_methods
 from benchmarks.small.report import best_rates, by_cell, interval, render
 from benchmarks.small.rows import add_row, read_rows
 from benchmarks.small.runs import Row, Settings, train
@@ -240,8 +240,8 @@ def test_the_command_compares_and_resumes(tmp_path, capsys, monkeypatch):
         (["--env", "TriviaSearch"], "does not list its actions"),
         (["--env", "CartPole-v1"], "no transition table"),
         (["--credit", "mt_gpro"], "did you mean"),
-        (["--credit", "grpo_or:lam=2"], "cannot be called with"),
-        (["--credit", "mt_grpo,mt_grpo"], "each once"),
+        (["--credit", "grpo_or:lam=2"], "no option 'lam'"),
+        (["--credit", "mt_grpo,mt_grpo"], "each method once"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, said, tmp_path, capsys):
@@ -254,7 +254,7 @@ def test_a_mistake_is_one_line(arguments, said, tmp_path, capsys):
 def test_what_an_estimator_remembers_is_one_runs_own():
     world = make_world("CreditChain-easy", {"mode": "hackable"})
     settings = dataclasses.replace(SETTINGS, method="aw_grpo", iterations=8)
-    shared = parse_methods("aw_grpo", {})["aw_grpo"]
+    shared = parse_methods("aw_grpo")[0].estimator()
     fresh, first, second = (
         train(settings, world, TabularPolicy(world.shape, 3.0), method)
         for method in (resolve("aw_grpo"), shared, shared)
@@ -264,6 +264,7 @@ def test_what_an_estimator_remembers_is_one_runs_own():
 
 
 def test_own_estimators_and_shared_options():
-    methods = parse_methods("turnenv.credit:grpo_or,return_to_go:scale=none:gamma=0.5", {"baseline": "loo"})
-    assert list(methods) == ["turnenv.credit:grpo_or", "return_to_go:scale=none:gamma=0.5"]
-    assert methods["return_to_go:scale=none:gamma=0.5"].keywords == {"baseline": "loo", "scale": "none", "gamma": 0.5}
+    own, sums = parse_methods("turnenv.credit:grpo_or,return_to_go:scale=none:gamma=0.5")
+    assert (own.label, sums.label) == ("turnenv.credit:grpo_or", "return_to_go:gamma=0.5:scale=none")
+    assert own.estimator(baseline="loo").keywords == {"baseline": "loo"}
+    assert sums.estimator(baseline="loo").keywords == {"baseline": "loo", "scale": "none", "gamma": 0.5}

@@ -10,11 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmarks.credit.cells import Cell
-from benchmarks.credit.contenders import code_hash
+from benchmarks.credit.contenders import GIVEN, code_hash
 from benchmarks.credit.one_cell import LabRows, runs_as_json
 from benchmarks.credit.records import Effort, LabRun
 from benchmarks.credit.suites import SUITES, cells_of
-from benchmarks.harness.methods import Method, in_report_order, parse_methods
+from benchmarks.harness.methods import HELP, Method, check_methods, in_report_order, parse_methods
 from benchmarks.harness.options import parse_seeds
 from benchmarks.harness.progress import make_display
 from benchmarks.harness.provenance import cores
@@ -70,9 +70,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add(
         "--methods",
         default="",
-        help="estimators, name[:option=value…],… (default: all of turnenv.credit, two variants)",
+        help=f"{HELP} (default: all of turnenv's, and {', '.join(VARIANTS)})",
     )
-    add("--estimator", action="append", default=[], metavar="MODULE:FUNCTION", help="one of your own; may be repeated")
+    add("--estimator", action="append", default=[], metavar="METHOD", help="one more than --methods; may be repeated")
     add("--seeds", default="6", help="of training: how many, or which (default: 6; fewer have no 95 %% interval)")
     add("--blocks", type=int, default=20, help="blocks of sampled batches, for standard errors (default: 20)")
     add("--batches", type=int, default=50, help="batches in a block (default: 50)")
@@ -83,20 +83,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def methods_of(text: str, own: Sequence[str]) -> tuple[Method, ...]:
-    """The methods asked for, and a user's own estimators after them.
+    """The methods asked for, by default every estimator and the variants, and a user's own estimators after them.
 
     Raises:
-        ValueError: if one does not exist or is named twice.
+        ValueError: if one does not exist, fails, or is named twice.
     """
-    named = parse_methods(text) if text else in_report_order(parse_methods(",".join((*ESTIMATORS, *_variants()))))
-    mine = tuple(Method(name=name) for name in dict.fromkeys(own))
-    for method in mine:
-        code_hash(method.name)
-    return (*named, *mine)
-
-
-def _variants() -> list[str]:
-    return [variant for variant in VARIANTS if variant.partition(":")[0] in ESTIMATORS]
+    named = parse_methods(text) if text else in_report_order(parse_methods(",".join((*ESTIMATORS, *VARIANTS))))
+    methods = parse_methods(",".join([*(method.label for method in named), *own]))
+    check_methods(methods, GIVEN)
+    return methods
 
 
 def plan(cells: Sequence[Cell], methods: Sequence[Method], effort: Effort) -> list[LabRun]:

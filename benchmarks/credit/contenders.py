@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
-from benchmarks.credit.experience import WAYS, Experience, Way, plain
+from benchmarks.credit.experience import Experience, Way, plain, way_of
 from benchmarks.credit.sampling import Ints
 from benchmarks.credit.truth import evaluate_all
 from benchmarks.harness.methods import Method
-from turnenv.credit import ESTIMATORS, NEEDS, Estimator, TurnBatch, resolve
+from turnenv.credit import SPECS, Estimator, TurnBatch, spec_of
 from turnenv.exact import Floats
 
 GIVEN = ("state_keys", "values", "true_advantages", "parents")
@@ -38,6 +37,7 @@ class Contender:
         make: gives the estimator; one that remembers earlier batches is a new object each time.
         options: its keyword arguments.
         needs: the optional fields of a batch that it reads.
+        seeded: True if it draws random numbers: every call gets a seed of its own.
         way: how its batches are played.
     """
 
@@ -45,19 +45,19 @@ class Contender:
     make: Callable[[], Estimator]
     options: Mapping[str, Any]
     needs: frozenset[str]
+    seeded: bool = False
     way: Way = plain
 
     @classmethod
     def of(cls, method: Method) -> Contender:
-        """Find the estimator of a method; a name `module:function` is imported.
+        """Find the estimator of a method; a user's own, whose needs are not known, is given every field.
 
         Raises:
             ValueError: if there is no such estimator.
         """
-        find(method.name)
-        needs = NEEDS.get(method.name, () if method.name in ESTIMATORS else GIVEN)
-        way = WAYS.get(method.name, plain)
-        return cls(method.label, lambda: find(method.name), method.options, frozenset(needs), way)
+        spec = spec_of(method.name)
+        needs = spec.needs if method.name in SPECS else frozenset(GIVEN)
+        return cls(method.label, spec.fresh, method.options, needs, spec.seeded, way_of(spec))
 
     @property
     def lacks(self) -> frozenset[str]:
@@ -68,11 +68,6 @@ class Contender:
     def remembers(self) -> bool:
         """True if it is an object that may learn from batch to batch: every training run gets one of its own."""
         return self.make() is not self.make()
-
-    @cached_property
-    def seeded(self) -> bool:
-        """True if it draws: then every call gets a seed of its own."""
-        return "seed" in inspect.signature(self.make()).parameters
 
     @cached_property
     def groupwise(self) -> bool:
@@ -130,34 +125,16 @@ class Session:
         return function(batch, **seed, **self._contender.options)
 
 
-def find(name: str) -> Estimator:
-    """An estimator by its name in turnenv, or as `module:function`; of a class, a new object.
+def code_hash(name: str) -> str:
+    """A hash of the files that define an estimator and its way of playing: rows of other versions are not reused.
 
     Raises:
-        ValueError: if there is none; the message says what was tried.
+        ValueError: if there is no such estimator.
     """
-    if name in ESTIMATORS:
-        return resolve(name)
-    module, colon, function = name.rpartition(":")
-    if not colon:
-        raise ValueError(
-            f"no estimator is named {name!r}; turnenv has {', '.join(ESTIMATORS)}; or give module:function"
-        )
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"--estimator {name}: {error}; the module must be importable from here") from error
-    if not callable(found):
-        raise ValueError(f"--estimator {name}: {function} is no function of a TurnBatch")
-    made: Any = found() if inspect.isclass(found) else found
-    return cast(Estimator, made)
-
-
-def code_hash(name: str) -> str:
-    """A hash of the files that define an estimator and its way of playing: rows of other versions are not reused."""
-    found = find(name)
+    spec = spec_of(name)
+    found, way = spec.fresh(), way_of(spec)
     made = inspect.unwrap(found) if inspect.isroutine(found) else type(found)
-    paths = filter(None, map(inspect.getsourcefile, [made, *([WAYS[name]] if name in WAYS else [])]))
+    paths = filter(None, map(inspect.getsourcefile, [made, *([] if way is plain else [way])]))
     return sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:12]
 
 

@@ -5,9 +5,8 @@ Axes: R policies, E episodes of each, G of them a group, H turns at most, M cont
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.sampling import Ints, Plays, play
+from turnenv.credit import EstimatorSpec
 from turnenv.exact import Floats
 
 CONTINUATIONS = 3
@@ -29,7 +29,7 @@ class Experience:
         plays: the episodes that are trained on.
         fresh: True where a turn was played for this episode; a branch copies the turns before its own, (R, E, H).
         turns: environment turns that the batch cost, those of continuations included and copies not, (R,).
-        values: estimates of the state before each turn, (R, E, H + 1), 0 where masked; None if nobody made any.
+        values: estimated value of the state before each turn, (R, E, H + 1), 0 where masked; None without estimates.
         parents: the episode and turn that each one branched off at, (R, E, 2), -1 for none; None if there are no trees.
     """
 
@@ -112,5 +112,8 @@ def _joined(
     return np.where(copied_REH, roots[:, parent_E], np.where(root_E[:, None], roots, branches))
 
 
-WAYS: Mapping[str, Way] = MappingProxyType({"vine_ppo": continued, "tree_backup": branched})
-"""Estimator → how its batches are played; those not listed learn from plain episodes."""
+def way_of(spec: EstimatorSpec) -> Way:
+    """How an estimator's batches are played: what it needs decides."""
+    if spec.monte_carlo:
+        return continued
+    return branched if "parents" in spec.needs else plain

@@ -1,43 +1,31 @@
-"""What may be compared: an estimator's name with the options it is called with."""
+"""A method, that is an estimator with its options: read from command lines, checked, named in reports."""
 
 from __future__ import annotations
 
-import inspect
+import functools
 import json
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from turnenv.credit import ESTIMATORS
+from turnenv.credit import ESTIMATORS, SPECS, TRAINING_FIELDS, Estimator, check_estimator, resolve
+from turnenv.credit.checks import check_options
+from turnenv.credit.table import spec_of
 
-TITLES = {
-    "grpo_or": "GRPO-OR",
-    "grpo_mr": "GRPO-MR",
-    "gdpo": "GDPO",
-    "mt_grpo": "MT-GRPO",
-    "mt_grpo_released": "MT-GRPO (released code)",
-    "return_to_go": "Return-to-go",
-    "reinforce_pp": "REINFORCE++",
-    "igpo": "IGPO",
-    "matchtir": "MatchTIR",
-    "gigpo": "GiGPO",
-    "placebo": "placebo",
-    "aw_grpo": "AW-GRPO (ours)",
-    "turn_gae": "turn GAE",
-    "vine_ppo": "VinePPO",
-    "tree_backup": "tree backup",
-    "oracle": "oracle",
-}
-"""How reports write the names, in the order of reports."""
+HELP = (
+    "name[:option=value…],… of the estimators "
+    + ", ".join(SPECS)
+    + "; your own is module:function or file.py:function (a class is made anew for each run)"
+)
+"""What `--help` says of an option that takes methods."""
 
 
 class Method(BaseModel):
-    """An estimator of `turnenv.credit.ESTIMATORS` and the options that differ from its defaults.
+    """An estimator and the options that differ from its defaults.
 
     Attributes:
-        name: the estimator's name.
+        name: one of `turnenv.credit.ESTIMATORS`, or a user's own as `module:function` or `file.py:function`.
         options: keyword arguments of the estimator.
     """
 
@@ -48,15 +36,19 @@ class Method(BaseModel):
 
     @property
     def label(self) -> str:
-        """As the command line writes it: `mt_grpo` or `mt_grpo:outcome_weight=0.2`."""
+        """As the command line writes it: `mt_grpo` or `mt_grpo:lam=0.2`."""
         return ":".join([self.name, *(f"{key}={_plain(value)}" for key, value in sorted(self.options.items()))])
 
     @property
     def title(self) -> str:
         """As reports write it."""
         options = ", ".join(f"{key}={_plain(value)}" for key, value in sorted(self.options.items()))
-        title = TITLES.get(self.name, self.name)
+        title = SPECS[self.name].title if self.name in SPECS else self.name
         return f"{title} [{options}]" if options else title
+
+    def estimator(self, **shared: Any) -> Estimator:
+        """The estimator for one run with its options; `shared` options count where the method does not set them."""
+        return functools.partial(resolve(self.name), **{**shared, **self.options})
 
 
 def _plain(value: Any) -> str:
@@ -64,7 +56,7 @@ def _plain(value: Any) -> str:
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:
-    """Read `name[:option=value[:option=value …]][,name…]`, e.g. `grpo_mr,mt_grpo,mt_grpo:accumulate=true`.
+    """Read `name[:option=value[:option=value …]][,name…]`, e.g. `grpo_mr,mt_grpo:accumulate=true,mine.py:scaled:by=2`.
 
     Raises:
         ValueError: if a name or option is unknown, or a method is named twice; the message names the closest ones.
@@ -78,26 +70,42 @@ def parse_methods(text: str) -> tuple[Method, ...]:
     return methods
 
 
+def check_methods(
+    methods: Iterable[Method], supplied: Collection[str] = TRAINING_FIELDS, shared: Mapping[str, Any] | None = None
+) -> None:
+    """Check that methods can run where batches have these optional fields, by calling each on a small batch.
+
+    Args:
+        methods: to check.
+        supplied: optional fields of a `TurnBatch` that are filled.
+        shared: options that every method is called with besides its own.
+
+    Raises:
+        ValueError: if one needs another field, fails, or refuses its options.
+    """
+    for method in methods:
+        check_estimator(method.name, {**(shared or {}), **method.options}, supplied)
+
+
 def in_report_order(methods: Iterable[Method]) -> list[Method]:
     """Each method once, baselines first."""
-    ranks = {name: rank for rank, name in enumerate(TITLES)}
+    ranks = {name: rank for rank, name in enumerate(SPECS)}
     unique = {method.label: method for method in methods}
     return sorted(unique.values(), key=lambda method: (ranks.get(method.name, len(ranks)), method.label))
 
 
 def _parse_method(text: str) -> Method:
     name, *pairs = text.split(":")
-    if name not in ESTIMATORS:
-        raise ValueError(f"no method is named {name!r}; {_closest(name.replace('-', '_'), ESTIMATORS)}")
-    known = list(inspect.signature(ESTIMATORS[name]).parameters)[1:]
+    if name not in SPECS and pairs and "=" not in pairs[0]:
+        name = f"{name}:{pairs.pop(0)}"
+    spec = spec_of(name)
     options: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"{text!r}: write an option as name=value, not {pair!r}")
-        if key not in known:
-            raise ValueError(f"{name} has no option {key!r}; {_closest(key, known)}")
         options[key] = _value(value)
+    check_options(spec, options)
     return Method(name=name, options=options)
 
 
@@ -106,10 +114,3 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
-
-
-def _closest(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = get_close_matches(name.lower(), names)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}known: {', '.join(names) if names else '(none)'}"

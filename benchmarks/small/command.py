@@ -13,7 +13,7 @@ from pathlib import Path
 from agents.json_arguments import json_object
 from agents.small.learner import Learner
 from agents.small.worlds import World, make_world
-from benchmarks.small.methods import parse_methods
+from benchmarks.harness.methods import HELP, check_methods, parse_methods
 from benchmarks.small.rows import add_row, read_rows
 from benchmarks.small.runs import Row, Settings, train
 from turnenv.credit import Estimator
@@ -78,7 +78,9 @@ def compare(kind: Kind, given: Namespace, own: str) -> str:
     from benchmarks.small.picture import draw
     from benchmarks.small.report import render
 
-    methods = parse_methods(given.credit, given.credit_kwargs)
+    named = parse_methods(given.credit)
+    check_methods(named, shared=given.credit_kwargs)
+    methods = {method.label: method.estimator(**given.credit_kwargs) for method in named}
     world = make_world(given.env, given.env_kwargs, given.tasks)
     planned = list(_plan(kind, given, methods, own))
     folder = given.out or Path("results") / kind.name / given.env.replace("/", "-")
@@ -151,8 +153,7 @@ def _parser(kind: Kind) -> ArgumentParser:
     add(
         "--credit",
         default="grpo_or,grpo_mr,mt_grpo",
-        help="methods to compare, name[:option=value …] or module:function; the first is what the others are compared "
-        "with (%(default)s)",
+        help=f"{HELP}; the first is what the others are compared with (%(default)s)",
     )
     add("--credit-kwargs", type=json_object, default={}, metavar="JSON", help="options for every method")
     add("--seeds", type=_positive, default=5, help="runs of each method (%(default)s)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from inspect import isclass
 from types import MappingProxyType
 from typing import Any
 
@@ -35,7 +36,7 @@ def check_estimator(
     """Find an estimator for one training run, as `resolve` does, and check that it can run there.
 
     Args:
-        estimator: a name, a reference to a user's own, or a function.
+        estimator: a name, a reference to a user's own, a function, or a class of objects that remember.
         options: that it will be called with.
         supplied: the optional fields that its batches will have.
 
@@ -46,7 +47,8 @@ def check_estimator(
         spec = spec_of(estimator)
         found = spec.fresh()
     else:
-        spec, found = spec_of_own(getattr(estimator, "__name__", type(estimator).__name__), estimator), estimator
+        spec = spec_of_own(getattr(estimator, "__name__", type(estimator).__name__), estimator)
+        found = spec.fresh() if isclass(estimator) else estimator
     check_needs(spec, supplied)
     check_options(spec, options)
     try_estimator(spec.name, copy.deepcopy(found), options, supplied)

@@ -13,9 +13,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isclass, isroutine
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
-from turnenv.credit.spec import EstimatorSpec, parameters_of
+from turnenv.credit.spec import Estimator, EstimatorSpec, parameters_of
 
 
 def load(reference: str) -> EstimatorSpec:
@@ -46,13 +46,12 @@ def spec_of_own(name: str, found: Callable[..., Any]) -> EstimatorSpec:
     Raises:
         ValueError: if it is a class whose objects cannot be made without arguments, or cannot be called.
     """
+    function: Estimator = found
+    make: Callable[[], Estimator] | None = None
     if isclass(found):
-        function, make = _instance(name, found), found
-    else:
-        function, make = (
-            found,
-            None if isroutine(found) or isinstance(found, partial) else partial(copy.deepcopy, found),
-        )
+        function, make = _instance(name, found), cast("Callable[[], Estimator]", found)
+    elif not isroutine(found) and not isinstance(found, partial):
+        make = partial(copy.deepcopy, found)
     seeded = "seed" in {parameter.name for parameter in parameters_of(function)}
     return EstimatorSpec(name, function, name, make=make, seeded=seeded)
 
@@ -70,10 +69,10 @@ def _instance(reference: str, made: type) -> Any:
 def _imported(place: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(place)
-    except (ImportError, TypeError, ValueError) as error:
+    except Exception as error:
         file = Path(*place.split(".")).with_suffix(".py") if place else Path()
         hint = f"; {file} is here: write {file}:{name}" if file.is_file() else ""
-        raise ValueError(f"the module {place!r} cannot be imported: {error}{hint}") from error
+        raise ValueError(f"the module {place!r} cannot be imported: {type(error).__name__}: {error}{hint}") from error
 
 
 def _run_file(path: Path) -> ModuleType:

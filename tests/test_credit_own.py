@@ -119,7 +119,7 @@ def test_methods_take_own_estimators_with_options(mine: str) -> None:
         ("my_credit.py:narrow", {}, r"narrow must return advantages \(B, K\): .* it returned float64 of shape \(2,\)"),
         ("my_credit.py:words", {}, "it returned <U1 of shape"),
         ("my_credit.py:broken", {}, "broken fails on a batch of two trajectories: TypeError: 'NoneType'"),
-        ("my_credit.py:flat", {"levl": 1}, "has no option 'levl'; did you mean 'level'"),
+        ("my_credit.py:flat", {"lvel": 1}, "has no option 'lvel'; did you mean 'level'"),
         ("my_credit.py:NeedsMore", {}, "cannot be made without arguments: .*'size'"),
         ("my_credit.py:Inert", {}, "is a class without __call__"),
         ("my_credits.py:flat", {}, "there is no file my_credits.py; the folder is"),

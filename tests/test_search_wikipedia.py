@@ -236,7 +236,7 @@ def test_the_cache_answers_a_new_process(make: Make, wiki: MediaWikiServer) -> N
     search.search("Paris")
     asked = len(wiki.seen)
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).search('Paris')[0].text)"
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code]
+    command = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(command, input=pickle.dumps(search), capture_output=True, check=True, timeout=60)
     assert (done.stdout.decode().strip(), done.stderr) == (PARIS, b"")
     assert len(wiki.seen) == asked
@@ -244,7 +244,7 @@ def test_the_cache_answers_a_new_process(make: Make, wiki: MediaWikiServer) -> N
 
 def test_a_process_that_searched_ends_quietly(make: Make) -> None:
     code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).search('Paris')[0].text)"
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code]
+    command = [sys.executable, "-W", "error", "-c", code]
     search = pickle.dumps(make(cache_dir=None))
     done = subprocess.run(command, input=search, capture_output=True, check=True, timeout=60)
     assert (done.stdout.decode().strip(), done.stderr) == (PARIS, b"")

@@ -1,38 +1,54 @@
-"""How a live backend's HTTP requests travel: each on a connection of its own, the answer read whole, within a bound."""
+"""A connection pool for live backends: every answer is read whole, and is bounded in size."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import ssl
 import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
-# Loaded at the first connection otherwise, anyio's half for asyncio in 0.1 s, while a batch of searches waits.
-import anyio._backends._asyncio  # noqa: F401
+# httpx imports it at the first connection, which would hold up the event loop for 0.1 s.
 import httpcore  # noqa: F401
 import httpx
 
-__all__ = ["MAX_ANSWER_BYTES", "LentConnections", "OversizedAnswerError"]
+__all__ = ["MAX_ANSWER_BYTES", "ConnectionPool", "OversizedAnswerError"]
 
 #: A longer answer, decompressed, is not read to its end.
 MAX_ANSWER_BYTES = 8 * 2**20
+_REWRITTEN = (b"content-encoding", b"content-length", b"transfer-encoding")
+_ENVIRONMENT = tuple(
+    spelt
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
+    for spelt in (name, name.upper())
+)
 
 
 class OversizedAnswerError(httpx.TransportError):
     """The answer is longer than MAX_ANSWER_BYTES."""
 
 
-class LentConnections(httpx.AsyncBaseTransport):
-    """Lends each request a connection of its own and keeps it for the next one; all of one event loop.
+class _Route(NamedTuple):
+    """What a connection depends on; `environment` holds the values of _ENVIRONMENT, read anew for every request."""
 
-    One pool of many connections looks at each of them for every request: 10 ms of work a request with 64 at once.
-    The environment's proxies are used.
+    scheme: str
+    host: str
+    port: int | None
+    environment: tuple[str | None, ...]
+
+
+class ConnectionPool(httpx.AsyncBaseTransport):
+    """A connection pool: each request uses one connection, which is then reused; all belong to one event loop.
+
+    httpx's own pool looks at every connection for every request, which takes 10 ms per request with 64 at once.
+    The environment's proxies and certificates are used.
     """
 
     def __init__(self) -> None:
-        self._free: defaultdict[tuple[str, str, int | None], list[httpx.AsyncHTTPTransport]] = defaultdict(list)
+        self._free: defaultdict[_Route, list[httpx.AsyncHTTPTransport]] = defaultdict(list)
         self._all: list[httpx.AsyncHTTPTransport] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -40,7 +56,7 @@ class LentConnections(httpx.AsyncBaseTransport):
 
         Raises:
             OversizedAnswerError: the answer is too long.
-            httpx.TransportError: no answer came.
+            httpx.HTTPError: no answer came, or it cannot be decoded.
         """
         with self._borrowed(request.url) as connection:
             response = await connection.handle_async_request(request)
@@ -52,8 +68,7 @@ class LentConnections(httpx.AsyncBaseTransport):
                         raise OversizedAnswerError(f"the answer is longer than {MAX_ANSWER_BYTES:,} bytes")
             finally:
                 await response.aclose()
-        encodings = ("content-encoding", "content-length", "transfer-encoding")
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in encodings]
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _REWRITTEN]
         return httpx.Response(
             response.status_code, headers=headers, content=bytes(body), extensions=response.extensions
         )
@@ -65,9 +80,10 @@ class LentConnections(httpx.AsyncBaseTransport):
 
     @contextlib.contextmanager
     def _borrowed(self, url: httpx.URL) -> Iterator[httpx.AsyncHTTPTransport]:
-        free = self._free[url.scheme, url.host, url.port]
+        route = _Route(url.scheme, url.host, url.port, tuple(map(os.environ.get, _ENVIRONMENT)))
+        free = self._free[route]
         if not free:
-            verify = _certificates() if url.scheme == "https" else _no_certificates()
+            verify = _certificates(route.environment) if route.scheme == "https" else _no_certificates()
             free.append(httpx.AsyncHTTPTransport(verify=verify, proxy=_proxy_for(url)))
             self._all.append(free[-1])
         connection = free.pop()
@@ -77,15 +93,15 @@ class LentConnections(httpx.AsyncBaseTransport):
             free.append(connection)
 
 
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """The trusted certificates, loaded once a process, since that takes 0.04 s."""
+@functools.lru_cache(maxsize=4)
+def _certificates(environment: tuple[str | None, ...]) -> ssl.SSLContext:
+    """The trusted certificates, loaded once per environment, since that takes 0.04 s."""
     return httpx.create_ssl_context()
 
 
 @functools.cache
 def _no_certificates() -> ssl.SSLContext:
-    """What plain HTTP asks for and never uses; it trusts nobody."""
+    """What plain HTTP requires and never uses; it trusts nobody."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

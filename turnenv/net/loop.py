@@ -1,22 +1,26 @@
-"""One event loop a process, in a thread of its own: blocking callers wait there for network calls under a deadline."""
+"""One event loop per process, in a thread of its own: blocking callers wait there for network calls with a deadline."""
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import functools
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
+import anyio
 import tenacity
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 __all__ = ["ask", "await_on_loop", "kept", "submit"]
 
 ResultT = TypeVar("ResultT")
 KeptT = TypeVar("KeptT")
+#: Seconds that the clients may take to close when the process ends.
+_CLOSING = 5.0
 
 
 def ask(
@@ -27,14 +31,14 @@ def ask(
     backoff: float,
     deadline: float,
 ) -> ResultT:
-    """Call a live backend on the process's loop, again while it fails in passing, and wait for its answer.
+    """Call a live backend on the process's loop, retry passing failures, and wait for the answer.
 
     Args:
         attempt: sends one request.
-        passing: failures after which it is tried again.
-        max_attempts: how often it is tried at most; the last failure is raised.
+        passing: failures after which it is called again.
+        max_attempts: how often it is called at most; the last failure is raised.
         backoff: seconds before the first retry, doubling with each, with jitter.
-        deadline: seconds for everything; no retry is begun that would start later.
+        deadline: seconds for everything; a retry that would begin later is not made.
 
     Raises:
         TimeoutError: no answer came within `deadline` seconds.
@@ -60,7 +64,7 @@ def await_on_loop(coroutine: Coroutine[Any, Any, ResultT], deadline: float) -> R
     """
 
     async def bounded() -> ResultT:
-        async with asyncio.timeout(deadline):
+        with anyio.fail_after(deadline):
             return await coroutine
 
     return submit(bounded()).result()
@@ -68,31 +72,33 @@ def await_on_loop(coroutine: Coroutine[Any, Any, ResultT], deadline: float) -> R
 
 def submit(coroutine: Coroutine[Any, Any, ResultT]) -> concurrent.futures.Future[ResultT]:
     """Start a coroutine on the process's loop; safe to call from many threads."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _PROCESS.started())
+
+    async def awaited() -> ResultT:
+        return await coroutine
+
+    return _PROCESS.portal().start_task_soon(awaited)
 
 
 def kept(key: Hashable, make: Callable[[], KeptT], close: Callable[[KeptT], Awaitable[None]] | None = None) -> KeptT:
-    """What `make` returned for this key in this process; `close` is awaited on the loop when the process ends."""
+    """Return what `make` returned for this key in this process; `close` is awaited when the process ends."""
     return _PROCESS.kept(key, make, close)
 
 
 class _Process:
-    """The loop, its thread, and the clients that live on it."""
+    """The portal to the loop's thread, and the clients that live on the loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: dict[Hashable, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._portal: BlockingPortal | None = None
+        self._running = contextlib.ExitStack()
 
-    def started(self) -> asyncio.AbstractEventLoop:
+    def portal(self) -> BlockingPortal:
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="turnenv-network", daemon=True)
-                self._thread.start()
-            return self._loop
+            if self._portal is None:
+                self._portal = self._running.enter_context(start_blocking_portal("asyncio", name="turnenv-network"))
+            return self._portal
 
     def kept(self, key: Hashable, make: Callable[[], KeptT], close: Callable[[KeptT], Awaitable[None]] | None) -> KeptT:
         with self._lock:
@@ -106,22 +112,29 @@ class _Process:
     def close(self) -> None:
         """Close the clients and the loop; a later call starts anew."""
         with self._lock:
-            loop, thread, closers = self._loop, self._thread, self._closers
-            self._loop, self._thread, self._kept, self._closers = None, None, {}, []
-        if loop is None or thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(_wind_up(closers), loop).result(timeout=5.0)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=5.0)
-        loop.close()
+            portal, running, closers = self._portal, self._running, self._closers
+            self._portal, self._running, self._kept, self._closers = None, contextlib.ExitStack(), {}, []
+        if portal is not None:
+            portal.call(_close_all, closers)
+            portal.call(portal.stop, True)
+            running.close()
+
+    def disown(self) -> None:
+        """End, in a forked child, the parent's portal: its thread did not survive the fork, and nobody may wait for it.
+
+        The loop and the clients are left alone, since their sockets are the parent's too.
+        """
+        if self._portal is not None:
+            with contextlib.suppress(StopIteration, RuntimeError):
+                self._portal.stop().send(None)
+            self._running.close()
 
 
-async def _wind_up(closers: list[Callable[[], Awaitable[None]]]) -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.gather(*(close() for close in closers), return_exceptions=True)
+async def _close_all(closers: list[Callable[[], Awaitable[None]]]) -> None:
+    with anyio.move_on_after(_CLOSING):
+        for close in closers:
+            with contextlib.suppress(Exception):
+                await close()
 
 
 _PROCESS = _Process()
@@ -129,8 +142,9 @@ _INHERITED: list[_Process] = []
 
 
 def _start_anew() -> None:
-    """Leave the parent's loop alone, whose thread did not survive the fork, but keep it: its sockets are shared."""
+    """Give a forked child a loop of its own; the parent's is kept, because collecting it would close its sockets."""
     global _PROCESS
+    _PROCESS.disown()
     _INHERITED.append(_PROCESS)
     _PROCESS = _Process()
 

@@ -13,7 +13,7 @@ import httpx
 import pydantic
 import tenacity
 
-from turnenv.net.connections import LentConnections
+from turnenv.net.connections import ConnectionPool
 from turnenv.search.base import SearchError, few
 
 __all__ = ["DEADLINE", "ApiError", "MediaWikiTransport", "Pace"]
@@ -141,7 +141,7 @@ class MediaWikiTransport(httpx.AsyncBaseTransport):
         self._backoff = backoff
         self._max_silence = max_silence
         self._pace = paces.setdefault(self._url.netloc.decode(), Pace())
-        self._transport = LentConnections()
+        self._transport = ConnectionPool()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request until it is answered soundly.

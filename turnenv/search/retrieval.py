@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx
 import pydantic
 
-from turnenv.net.connections import LentConnections
+from turnenv.net.connections import ConnectionPool
 from turnenv.net.loop import ask, kept
 from turnenv.search.base import Passage, SearchError, few
 
@@ -114,7 +114,7 @@ class RetrievalSearch:
             raise SearchError(message) from error
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=self.timeout, transport=LentConnections())
+        return httpx.AsyncClient(timeout=self.timeout, transport=ConnectionPool())
 
     async def _attempt(self, client: httpx.AsyncClient, query: str) -> tuple[Passage, ...]:
         body = {"queries": [query], "topk": self.k, "return_scores": True}

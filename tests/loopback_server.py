@@ -24,6 +24,7 @@ class Answered:
         drip: send the body one byte at a time, this many seconds apart.
         drop: close the connection without a word.
         cut: close the connection in the middle of the body.
+        raw: bytes sent instead of everything else, before the connection is closed.
     """
 
     status: int = 200
@@ -34,6 +35,7 @@ class Answered:
     drip: float = 0.0
     drop: bool = False
     cut: bool = False
+    raw: bytes | None = None
 
 
 class LoopbackServer:
@@ -77,7 +79,7 @@ class LoopbackServer:
             scripted = self.script.pop(0) if self.script else self.always
         if scripted is None:
             scripted = Answered(delay=self.delay)
-        if scripted.body is not None or scripted.status != 200:
+        if scripted.raw is not None or scripted.body is not None or scripted.status != 200:
             return scripted
         proper = self.answer(request)
         if not isinstance(proper, Answered):
@@ -110,7 +112,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         with contextlib.suppress(ConnectionError):
-            self._send(answer, answer.body or b"")
+            if answer.raw is not None:
+                self.close_connection = True
+                self.wfile.write(answer.raw)
+            else:
+                self._send(answer, answer.body or b"")
 
     do_GET = do_HEAD = do_POST  # noqa: N815
 

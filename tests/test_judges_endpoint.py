@@ -160,8 +160,47 @@ def test_no_key_is_a_judge_error(make, monkeypatch):
         make(api_key=None).score(TALK)
 
 
-def test_the_key_is_not_shown(make):
-    assert "secret" not in repr(make(api_key="secret"))
+def test_the_key_is_neither_shown_nor_stored(make, tmp_path):
+    judge = make(api_key="secret-of-mine")
+    assert "secret-of-mine" not in repr(judge)
+    judge.score(TALK)
+    assert (tmp_path / "verdicts.sqlite3").exists()
+    assert not any(b"secret-of-mine" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_the_environment_may_name_another_endpoint_at_any_time(make, server, tmp_path, monkeypatch, cached):
+    judge = make(base_url=None, cache_dir=tmp_path if cached else None)
+    with LoopbackServer(lambda _: completion('{"reason": "long", "score": 0.25}')).running() as other:
+        for address, verdict in ((server, 0.75), (other, 0.25), (server, 0.75)):
+            monkeypatch.setenv("OPENAI_BASE_URL", f"{address.address}/v1")
+            assert judge.score(TALK) == verdict
+            assert make(base_url=None, cache_dir=judge.cache_dir).score(TALK) == verdict
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+        with pytest.raises(JudgeError, match="cannot be reached"):
+            judge.score(TALK)
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://[::1")
+        with pytest.raises(JudgeError, match=r"'http://\[::1' is not an address"):
+            judge.score(TALK)
+
+
+def test_another_key_of_the_environment_is_used_and_asks_anew(make, server, monkeypatch):
+    keys = []
+    server.read = lambda handler: keys.append(handler.headers["Authorization"]) or LoopbackServer.read(server, handler)
+    judge = make(api_key=None)
+    for key in ("one", "two", "one"):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        judge.score(TALK)
+    assert keys == ["Bearer one", "Bearer two"]
+
+
+def test_one_budget_for_all_endpoints_of_the_environment(make, server, monkeypatch):
+    judge = make(base_url=None, cache_dir=None, max_calls=2)
+    for path in ("v1", "v2"):
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.address}/{path}")
+        judge.score(TALK)
+    with pytest.raises(JudgeError, match="budget of 2 calls"):
+        judge.score(TALK)
 
 
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"max_calls": -1}, {"rubric": " "}, {"max_attempts": 0}])

@@ -50,6 +50,34 @@ def test_k_passages_best_first_and_a_single_line_has_no_title(make):
     assert make(k=3).search("x") == (PARIS, Passage("France", "A country."), Passage("", "No title."))
 
 
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ('"Ulm"', "Ulm"),
+        ("Ulm", "Ulm"),
+        (' "Ulm"\t', "Ulm"),
+        ('""Heroes" (album)"', '"Heroes" (album)'),
+        ('"Heroes" (album)', '"Heroes" (album)'),
+        ('""Heroes""', '"Heroes"'),
+        ('""Weird Al" Yankovic"', '"Weird Al" Yankovic'),
+        ('"Weird Al" Yankovic', '"Weird Al" Yankovic'),
+        ('Say "Hi"', 'Say "Hi"'),
+        ('"Say "Hi""', 'Say "Hi"'),
+        ('"Fire" and "Rain"', '"Fire" and "Rain"'),
+        ('""Fire" and "Rain""', '"Fire" and "Rain"'),
+        ('"12" vinyl"', '12" vinyl'),
+        ('12"', '12"'),
+        ("'Salem's Lot", "'Salem's Lot"),
+        ('"', '"'),
+        ('""', ""),
+        ("\u201cUlm\u201d", "\u201cUlm\u201d"),
+    ],
+)
+def test_one_pair_of_quotes_around_a_title_is_removed_and_nothing_else(line, title, make, server):
+    server.answer = lambda _: {"result": [[{"document": {"contents": f'{line}\n"Some text."'}}]]}
+    assert make().search("x") == (Passage(title, '"Some text."'),)
+
+
 def test_a_server_that_sends_too_many_is_cut_to_k(make, server):
     server.answer = lambda request: retrieve({**request, "topk": 3})
     assert len(make(k=2).search("x")) == 2

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+import httpx
 import platformdirs
 import pydantic
 
 from turnenv.net.cache import AnswerCache
+from turnenv.net.connections import ConnectionPool
 from turnenv.net.loop import ask, kept
 
 if TYPE_CHECKING:
@@ -76,31 +81,37 @@ _VERDICT_FORMAT: Any = {
 }
 
 
+#: What the openai client reads from the environment besides the address and OPENAI_API_KEY.
+_CREDENTIALS = ("OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
+_DEFAULT_ADDRESS = "https://api.openai.com/v1"
+
+
 class _PassingError(JudgeError):
-    """A failure that asking again may mend."""
+    """A failure that a retry may fix."""
 
 
 @dataclass(frozen=True)
 class EndpointJudge:
     """A model behind an OpenAI-compatible endpoint that scores a turn by a rubric (needs `turnenv[judge]`).
 
-    The verdict is asked for as structured output, at temperature 0, and kept on disk, so that a run can be repeated.
+    The verdict is requested as structured output, at temperature 0, and stored on disk, so that a run can be repeated.
     A plain value: instances with equal fields share connections and budget, and it pickles and forks like any value
-    (a process has a budget of its own). Safe to call from many threads.
+    (each process has its own budget). Safe to call from many threads.
 
     Attributes:
         model: the model's name at the endpoint.
         rubric: what is good in a turn, in words; best about what can be seen in the conversation.
-        base_url: the endpoint, such as "http://127.0.0.1:8000/v1"; None leaves it to the environment's
-            OPENAI_BASE_URL.
-        api_key: None leaves it to the environment's OPENAI_API_KEY; it is not shown in `repr`.
-        max_calls: requests this process may send, retries included; None sets no bound. Kept verdicts cost none.
+        base_url: the endpoint, such as "http://127.0.0.1:8000/v1"; None takes the environment's OPENAI_BASE_URL at
+            each verdict.
+        api_key: None takes the environment's OPENAI_API_KEY at each verdict; it is not shown in `repr`.
+        max_calls: requests that this process may send, retries included; None sets no bound. Stored verdicts are free.
         timeout: seconds to wait for one connection or one piece of an answer.
-        deadline: seconds a verdict may take with all its retries.
-        max_attempts: how often one verdict is asked for at most.
+        deadline: seconds that a verdict may take with all its retries.
+        max_attempts: how often one verdict is requested at most.
         backoff: seconds before the first retry, doubling with each, with jitter.
-        max_tokens: of one verdict.
-        cache_dir: where verdicts are kept for good; None keeps nothing.
+        max_tokens: length of one verdict at most, in tokens.
+        cache_dir: where verdicts are stored, by address, credentials (as a digest), model and messages; None stores
+            nothing.
 
     Raises:
         ValueError: a field has a value that cannot work.
@@ -130,10 +141,10 @@ class EndpointJudge:
             raise ValueError("rubric is empty: say in words what makes a turn good")
 
     def score(self, transcript: Sequence[Message]) -> float:
-        """Ask the model for a verdict on the agent's last message, or recall it.
+        """Ask the model for a verdict on the agent's last message, or read the stored one.
 
         Raises:
-            JudgeError: no sound verdict came within the deadline or the budget, or the cache fails; nothing is kept
+            JudgeError: no sound verdict came within the deadline or the budget, or the cache fails; nothing is stored
                 then.
             ModuleNotFoundError: the `openai` client is not installed.
         """
@@ -142,15 +153,17 @@ class EndpointJudge:
             {"role": "system", "content": _TASK.format(rubric=self.rubric)},
             {"role": "user", "content": json.dumps(conversation)},
         ]
-        key = json.dumps([self.base_url, self.model, self.max_tokens, messages])
+        account = self._account()
+        key = json.dumps([account, self.model, self.max_tokens, messages])
         cache = None if self.cache_dir is None else AnswerCache(Path(self.cache_dir) / "verdicts.sqlite3", JudgeError)
         known = cache.get(key) if cache else None
         if known is not None:
             return float(known)
-        live = kept(self, lambda: _Live(self), _Live.aclose)
+        client = kept((self, account), functools.partial(self._client, account[0]), _close)
+        budget = kept((self, _Budget), lambda: _Budget(self.max_calls))
         try:
             verdict = ask(
-                lambda: self._attempt(live, messages),
+                lambda: self._attempt(client, budget, messages),
                 passing=_PassingError,
                 max_attempts=self.max_attempts,
                 backoff=self.backoff,
@@ -162,54 +175,73 @@ class EndpointJudge:
             cache.put(key, verdict)
         return verdict
 
-    async def _attempt(self, live: _Live, messages: list[Any]) -> float:
+    def _account(self) -> tuple[str, str]:
+        """The address to ask, and a digest of the credentials; both may come from the environment, which may change."""
+        address = self.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or _DEFAULT_ADDRESS
+        credentials = [self.api_key or os.environ.get("OPENAI_API_KEY"), *map(os.environ.get, _CREDENTIALS)]
+        return address, hashlib.blake2b(json.dumps(credentials).encode(), digest_size=16).hexdigest()
+
+    def _client(self, address: str) -> AsyncOpenAI:
+        try:
+            import openai
+        except ModuleNotFoundError as error:
+            message = "EndpointJudge needs the openai client: pip install 'turnenv[judge]'"
+            raise ModuleNotFoundError(message) from error
+        if not _is_address(address):
+            raise JudgeError(f"the judge {self.model!r} cannot be asked: {address!r} is not an address of HTTP")
+        # Any, because openai 3 declares its own fork of httpx and takes httpx as well.
+        http_client: Any = httpx.AsyncClient(transport=ConnectionPool(), timeout=self.timeout, follow_redirects=True)
+        try:
+            return openai.AsyncOpenAI(base_url=address, api_key=self.api_key, max_retries=0, http_client=http_client)
+        except openai.OpenAIError as error:
+            raise JudgeError(f"the judge {self.model!r} cannot be asked: {error}") from error
+
+    async def _attempt(self, client: AsyncOpenAI, budget: _Budget, messages: list[Any]) -> float:
         import openai
 
-        live.spend()
+        budget.spend()
         try:
-            completion = await live.client.chat.completions.create(
+            completion = await client.chat.completions.create(
                 model=self.model,
                 messages=messages,
                 temperature=0.0,
                 max_tokens=self.max_tokens,
+                timeout=self.timeout,
                 response_format=_VERDICT_FORMAT,
             )
             content = completion.choices[0].message.content or ""
             return _Verdict.model_validate_json(content).score
         except openai.APIStatusError as error:
             kind = _PassingError if error.status_code in (408, 409, 429) or error.status_code >= 500 else JudgeError
-            raise kind(f"the judge {self.model!r} answered HTTP {error.status_code}: {str(error)[:200]}") from error
+            raise kind(f"the judge {self.model!r} answered HTTP {error.status_code}: {str(error)[:200]!r}") from error
         except openai.OpenAIError as error:
             cause = error.__cause__ or error
             raise _PassingError(f"the judge {self.model!r} cannot be reached ({cause!r})") from error
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # The client builds its answer without checking, so a server of another kind shows up here.
+        except Exception as error:
+            # The client builds its answer without checking it, so a server of another kind shows up here as anything.
             raise _PassingError(f"the judge {self.model!r} sent no verdict: {str(error)[:200]!r}") from error
 
 
-class _Live:
-    """One process's side of an EndpointJudge: its client, and the calls it has made."""
+def _is_address(text: str) -> bool:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return url.scheme in ("http", "https") and bool(url.host)
 
-    def __init__(self, spec: EndpointJudge) -> None:
-        try:
-            import openai
-        except ModuleNotFoundError as error:
-            message = "EndpointJudge needs the openai client: pip install 'turnenv[judge]'"
-            raise ModuleNotFoundError(message) from error
-        self._spec = spec
-        self._calls = 0
-        try:
-            self.client: AsyncOpenAI = openai.AsyncOpenAI(
-                base_url=spec.base_url, api_key=spec.api_key, timeout=spec.timeout, max_retries=0
-            )
-        except openai.OpenAIError as error:
-            raise JudgeError(f"the judge {spec.model!r} cannot be asked: {error}") from error
+
+async def _close(client: AsyncOpenAI) -> None:
+    await client.close()
+
+
+class _Budget:
+    """The requests that a process may still send for one judge, whichever endpoint the environment names."""
+
+    def __init__(self, max_calls: int | None) -> None:
+        self._max_calls, self._calls = max_calls, 0
 
     def spend(self) -> None:
-        """Count one call; only the loop's thread does."""
-        if self._spec.max_calls is not None and self._calls >= self._spec.max_calls:
-            raise JudgeError(f"the judge's budget of {self._spec.max_calls} calls is spent; raise max_calls")
+        """Count one request; only the loop's thread does."""
+        if self._max_calls is not None and self._calls >= self._max_calls:
+            raise JudgeError(f"the judge's budget of {self._max_calls} calls is spent; raise max_calls")
         self._calls += 1
-
-    async def aclose(self) -> None:
-        await self.client.close()

@@ -16,18 +16,19 @@ import tenacity
 from turnenv.net.connections import ConnectionPool
 from turnenv.search.base import SearchError, few
 
-__all__ = ["DEADLINE", "ApiError", "MediaWikiTransport", "Pace"]
+__all__ = ["DEADLINE", "LATER", "ApiError", "MediaWikiTransport", "Pace"]
 
 #: The clock of the search that the current task serves; must be set before a request is sent.
 DEADLINE: contextvars.ContextVar[asyncio.Timeout] = contextvars.ContextVar("DEADLINE")
 
 _TRANSIENT_CODES = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch")
-_MENDS = {
+_FIXES = {
     429: "raise min_interval, or run fewer episodes at once",
     403: "set user_agent to one that names your project and how to reach you",
     404: "check language and api_url",
 }
-_LATER = "try again later, or use the bundled search 'atlas'"
+#: What ends the message of a failure that may pass.
+LATER = "try again later, or use the bundled search 'atlas'"
 
 
 class ApiError(SearchError):
@@ -35,7 +36,7 @@ class ApiError(SearchError):
 
     Attributes:
         transient: asking again may help.
-        retry_after: seconds the server asked us to stay away; 0 when it named none.
+        retry_after: seconds that the server asked its clients to wait; 0 when it named none.
     """
 
     def __init__(self, message: str, *, transient: bool, retry_after: float = 0.0) -> None:
@@ -104,7 +105,7 @@ class Pace:
                 return
             if loop.time() + pause >= _when(clock):
                 message = (
-                    f"the server asked for silence for {pause:.1f} s more, past this search's deadline; {_MENDS[429]}"
+                    f"the server asked for silence for {pause:.1f} s more, past this search's deadline; {_FIXES[429]}"
                 )
                 raise ApiError(message, transient=False)
             await asyncio.sleep(pause)
@@ -173,10 +174,10 @@ class MediaWikiTransport(httpx.AsyncBaseTransport):
             response = await self._transport.handle_async_request(request)
             await response.aread()
         except httpx.TimeoutException as error:
-            message = f"{self._url.host} did not answer in time ({type(error).__name__}); raise timeout, or {_LATER}"
+            message = f"{self._url.host} did not answer in time ({type(error).__name__}); raise timeout, or {LATER}"
             raise ApiError(message, transient=True) from error
         except httpx.HTTPError as error:
-            message = f"{self._url} cannot be reached ({error!r}); check the network and the proxy, or {_LATER}"
+            message = f"{self._url} cannot be reached ({error!r}); check the network and the proxy, or {LATER}"
             raise ApiError(message, transient=True) from error
         try:
             _check(response, self._url.host)
@@ -216,32 +217,31 @@ def _check(response: httpx.Response, host: str) -> None:
     status, retry_after = response.status_code, _retry_after(response)
     if status != 200:
         silence = f" and asked for {retry_after:.0f} s of silence" if retry_after else ""
-        message = f"{host} answered HTTP {status}{silence}; {_MENDS.get(status, _LATER)}"
+        message = f"{host} answered HTTP {status}{silence}; {_FIXES.get(status, LATER)}"
         raise ApiError(message, transient=status == 429 or status >= 500, retry_after=retry_after)
     try:
         answer = _Answer.model_validate_json(response.content)
     except pydantic.ValidationError as error:
         problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, problem["loc"])) or "the body"
-        message = f"{host} sent no MediaWiki answer ({place}: {problem['msg']}); check api_url, or {_LATER}"
+        message = f"{host} sent no MediaWiki answer ({place}: {problem['msg']}); check api_url, or {LATER}"
         raise ApiError(message, transient=True) from error
     if answer.error is not None:
         code = answer.error.code
-        message = f"{host} answered with the MediaWiki error {code!r}: {answer.error.info[:200]}; {_LATER}"
+        message = f"{host} answered with the MediaWiki error {code[:100]!r}: {answer.error.info[:200]}; {LATER}"
         raise ApiError(message, transient=code.startswith(_TRANSIENT_CODES), retry_after=retry_after)
     if answer.query is None:
-        raise ApiError(f"{host} sent an answer without 'query'; check api_url, or {_LATER}", transient=True)
+        raise ApiError(f"{host} sent an answer without 'query'; check api_url, or {LATER}", transient=True)
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds in Retry-After, which is a number or a date; 0 when it is absent or unreadable."""
+    """Seconds in Retry-After, which is a number or a date; 0 when it is absent, past or unreadable."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
         date = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        aware = date if date.tzinfo else date.replace(tzinfo=datetime.UTC)
+        return max(0.0, (aware - datetime.datetime.now(datetime.UTC)).total_seconds())
+    except (IndexError, OverflowError, TypeError, ValueError):
         return 0.0
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=datetime.UTC)
-    return max(0.0, (date - datetime.datetime.now(datetime.UTC)).total_seconds())

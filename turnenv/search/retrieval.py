@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -39,7 +40,7 @@ class _Answer(pydantic.BaseModel):
 
 
 class _PassingError(SearchError):
-    """A failure that asking again may mend."""
+    """A failure that a retry may fix."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class RetrievalSearch:
         url: address of the server's endpoint; by default the one that Search-R1's server announces.
         k: passages wanted.
         timeout: seconds to wait for one connection or one piece of an answer.
-        deadline: seconds a search may take with all its retries.
+        deadline: seconds that a search may take with all its retries.
         max_attempts: how often one request is sent at most.
         backoff: seconds before the first retry, doubling with each, with jitter.
 
@@ -91,8 +92,8 @@ class RetrievalSearch:
             query: any text at all; what UTF-8 cannot carry is dropped, and all beyond 2,000 characters.
 
         Returns:
-            At most k passages, best first; the title is the first line of a document's contents without its quotes,
-            empty if the contents are a single line. Empty when nothing was found, or nothing was asked.
+            At most k passages, best first; the title is the first line of a document's contents without the pair of
+            quotes around it, empty if the contents are a single line. Empty when nothing was found or asked.
 
         Raises:
             SearchError: the server could not be asked within the deadline, or sent something else than passages.
@@ -125,6 +126,8 @@ class RetrievalSearch:
             raise _PassingError(message) from error
         except httpx.HTTPError as error:
             raise _PassingError(f"{self.url} cannot be reached ({error!r}); {_LATER}") from error
+        except Exception as error:  # what the client makes of headers that no server should send
+            raise _PassingError(f"{self.url} sent an answer that cannot be read ({error!r}); {_LATER}") from error
         status = response.status_code
         if status != 200:
             kind = _PassingError if status == 429 or status >= 500 else SearchError
@@ -143,5 +146,17 @@ class RetrievalSearch:
 
 
 def _passage(contents: str) -> Passage:
-    title, newline, text = contents.partition("\n")
-    return Passage(title.strip().strip('"'), text.strip()) if newline else Passage("", contents.strip())
+    line, newline, text = contents.partition("\n")
+    return Passage(_title(line.strip()), text.strip()) if newline else Passage("", contents.strip())
+
+
+def _title(line: str) -> str:
+    """A title without the one pair of quotes that Search-R1's corpus puts around it; its own quotes stay.
+
+    Quotes that begin and end a line are no pair where the first is closed before: `"Fire" and "Rain"`.
+    """
+    if len(line) < 2 or not line[0] == line[-1] == '"':
+        return line
+    inner = line[1:-1]
+    closed_before = inner.count('"') % 2 == 0 and re.match(r'[^"]*[^"\s\d(\[/-]"', inner)
+    return line if closed_before else inner

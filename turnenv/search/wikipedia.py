@@ -19,7 +19,7 @@ import wikipediaapi
 from turnenv.net.cache import AnswerCache
 from turnenv.net.loop import kept, submit
 from turnenv.search.base import Passage, SearchError
-from turnenv.search.mediawiki import DEADLINE, MediaWikiTransport, Pace
+from turnenv.search.mediawiki import DEADLINE, LATER, MediaWikiTransport, Pace
 from turnenv.version import __version__
 
 __all__ = ["WikipediaSearch", "clean_query"]
@@ -160,7 +160,7 @@ class _Connection:
         )
 
     def search(self, query: str) -> tuple[Passage, ...]:
-        key = json.dumps([self._api_url, self._spec.k, query])
+        key = json.dumps([self._api_url, self._spec.language, self._spec.k, query])
         known = self._cache.get(key) if self._cache else None
         if known is not None:
             return tuple(Passage(title, text) for title, text in known)
@@ -185,8 +185,13 @@ class _Connection:
         except TimeoutError as error:
             message = (
                 f"{self._api_url} kept a search waiting past its deadline of {self._spec.deadline} s; "
-                "raise deadline, or use the bundled search 'atlas'"
+                f"raise deadline, or {LATER}"
             )
+            raise SearchError(message) from error
+        except SearchError:
+            raise
+        except Exception as error:  # wikipedia-api reads fields that MediaWikiTransport does not know
+            message = f"{self._api_url} sent an answer that cannot be read ({error!r}); {LATER}"
             raise SearchError(message) from error
         if self._cache:
             await asyncio.to_thread(self._cache.put, key, [(passage.title, passage.text) for passage in passages])

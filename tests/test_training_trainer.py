@@ -24,8 +24,9 @@ from peft import LoraConfig
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from turnenv import Episode
-from turnenv.credit import ESTIMATORS, AlignmentWeighted, TurnBatch
+from turnenv import Episode, Scripted, collect
+from turnenv.credit import ESTIMATORS, TRAINING_FIELDS, AlignmentWeighted, TurnBatch
+from turnenv.credit.checks import OPTIONAL_FIELDS
 from turnenv.training import TurnGRPOTrainer, seed_dataset
 from turnenv.training.advantages import turn_batch
 from turnenv.training.lm_head import only_sampled_tokens
@@ -346,9 +347,34 @@ def test_a_moved_seam_fails_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_cannot_work_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no estimator is named 'mt_gppo'; did you mean"):
         TurnGRPOTrainer(tiny_model(), KeyEnv, config(tmp_path, credit="mt_gppo"), processing_class=word_tokenizer())
-    with pytest.raises(ValueError, match=r"does not take credit_kwargs=\{'lamda': 1\}"):
+    with pytest.raises(ValueError, match="mt_grpo has no option 'lamda'; did you mean 'lam'"):
         TurnGRPOTrainer(
             tiny_model(), KeyEnv, config(tmp_path, credit_kwargs={"lamda": 1}), processing_class=word_tokenizer()
         )
     with pytest.raises(ValueError, match="pass processing_class="):
         TurnGRPOTrainer(tiny_model(), KeyEnv, config(tmp_path))
+    # No model is looked for before the environment's arguments are known to fit.
+    for where in ("env_kwargs", "eval_env_kwargs"):
+        with pytest.raises(ValueError, match=f"^{where}: turnenv/GuessNumber-v0 has no argument 'hihg'; did you mean"):
+            TurnGRPOTrainer("nowhere", "turnenv/GuessNumber-v0", config(tmp_path), **{where: {"hihg": 9}})
+
+
+@pytest.mark.parametrize("credit", ["oracle", "turn_gae", "vine_ppo", "tree_backup"])
+def test_an_estimator_that_training_cannot_supply_is_refused_with_the_configuration(
+    tmp_path: Path, credit: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{credit} needs .*, which training does not supply; it runs in the credit"):
+        config(tmp_path, credit=credit)
+
+
+def test_batches_of_training_have_the_fields_that_are_promised() -> None:
+    episodes = collect("turnenv/GuessNumber-v0", Scripted(lambda: lambda seen: "7"), [0, 0])
+    filled = {name for name in OPTIONAL_FIELDS if getattr(turn_batch(episodes, 2), name) is not None}
+    assert filled == TRAINING_FIELDS
+
+
+def test_an_estimator_of_ones_own_is_named_as_on_every_command_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def ones(batch, *, size=1.0):\n    return size * batch.turn_mask\n")
+    named = trained(tmp_path / "named", credit=f"{tmp_path / 'mine.py'}:ones", credit_kwargs={"size": 2.0})
+    _, output = named.recorded[0]
+    assert set(output["advantages"].unique().tolist()) == {0.0, 2.0}

@@ -14,7 +14,10 @@ from turnenv.types import End, Episode
 
 
 def turn_batch(episodes: Sequence[Episode], group_size: int) -> TurnBatch:
-    """What an estimator is given of B episodes, of which each `group_size` consecutive ones are a group."""
+    """What an estimator reads of B episodes, of which each `group_size` consecutive ones are a group.
+
+    Of the optional fields it has those of `turnenv.credit.TRAINING_FIELDS`.
+    """
     return TurnBatch.from_ragged(
         [episode.turn_rewards for episode in episodes],
         [episode.outcome.reward for episode in episodes],

@@ -9,6 +9,9 @@ from typing import Any, ClassVar
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl import GRPOConfig
 
+from turnenv.credit import ESTIMATORS, TRAINING_FIELDS, spec_of
+from turnenv.credit.checks import check_needs
+
 _OF_THE_ESTIMATOR = {
     "scale_rewards": "group",
     "multi_objective_aggregation": "sum_then_normalize",
@@ -37,7 +40,8 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     credit: str = field(
         default="mt_grpo",
         metadata={
-            "help": "Estimator of the advantages, a name in turnenv.credit.ESTIMATORS such as mt_grpo or grpo_mr."
+            "help": f"Estimator of the advantages: {', '.join(ESTIMATORS)}; or your own as module:function or "
+            "file.py:function."
         },
     )
     credit_kwargs: dict[str, Any] | str | None = field(
@@ -71,6 +75,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             # TRL still sets transformers' old name for it, which is no fault of the user's.
             warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
             super().__post_init__()
+        check_needs(spec_of(self.credit), TRAINING_FIELDS)
         for name in ("max_turns", "max_turn_tokens", "num_train_seeds", "num_eval_seeds"):
             value = getattr(self, name)
             if value is not None and value < 1:

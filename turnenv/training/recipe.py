@@ -12,6 +12,8 @@ from typing import Any
 
 from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
 
+from turnenv.core.arguments import check_arguments
+from turnenv.credit import check_estimator
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.trainer import TurnGRPOTrainer
 
@@ -76,7 +78,7 @@ def parse(
         **defaults: the recipe's own, which the command line and `--config` overrule.
 
     Raises:
-        SystemExit: if an argument is unknown or the nano policy is not here.
+        SystemExit: if an argument is unknown or cannot work, or the nano policy is not here.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     parser = TrlParser(
@@ -89,7 +91,13 @@ def parse(
     parser.formatter_class = _HelpFormatter
     names_a_model = any(word.split("=")[0] in ("--model", "--model_name_or_path", "--config") for word in argv)
     parser.set_defaults(**(defaults if names_a_model else {**NANO_RUN, **defaults}))
-    recipe, args, model_args = parser.parse_args_and_config(argv)
+    try:
+        recipe, args, model_args = parser.parse_args_and_config(argv)
+        check_estimator(args.credit, args.credit_options)
+        for name in ("env_kwargs", "eval_env_kwargs"):
+            check_arguments(recipe.env, _as_mapping(name, getattr(recipe, name)) or {}, f"--{name}")
+    except ValueError as error:
+        parser.error(str(error))
     recipe.model = model_args.model_name_or_path or recipe.model
     if recipe.model == NANO and not Path(NANO, "config.json").is_file():
         parser.error(f"there is no model in {NANO}: run from the root of a clone of turnenv, or pass --model")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 import trl
 from accelerate.utils import gather_object
@@ -20,7 +19,8 @@ from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
 from turnenv.core import TextEnv, TextVectorEnv
-from turnenv.credit import Estimator, TurnBatch, resolve
+from turnenv.core.arguments import check_arguments
+from turnenv.credit import TRAINING_FIELDS, Estimator, check_estimator
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.local import ChatPolicy, eos_ids_of
 from turnenv.rollout import collect, vectorise
@@ -56,7 +56,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         processing_class: the tokenizer; by default the model's own.
         env_kwargs: passed to the environment.
         eval_env_kwargs: passed to the environment of evaluations instead of `env_kwargs`.
-        credit: an estimator as a function, instead of the name `args.credit`.
+        credit: an estimator as a function, instead of the one that `args.credit` names.
         train_dataset: rows of `prompt` (may be empty), `seed` and optionally `task`; `seed_dataset` makes the default.
         eval_dataset: the same for evaluations.
         callbacks: as in transformers' Trainer.
@@ -65,7 +65,8 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         peft_config: trains an adapter (LoRA) instead of the model.
 
     Raises:
-        ValueError: if the estimator, its options, the chat template or the dataset cannot work.
+        ValueError: if the estimator, its options, the environment's arguments, the chat template or the dataset
+            cannot work.
     """
 
     args: TurnGRPOConfig
@@ -88,14 +89,17 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         peft_config: Any = None,
     ) -> None:
         args = TurnGRPOConfig() if args is None else args
-        self._estimator = resolve(args.credit if credit is None else credit)
-        _try_estimator(copy.deepcopy(self._estimator), args.credit_options)
+        self._estimator = check_estimator(
+            args.credit if credit is None else credit, args.credit_options, TRAINING_FIELDS
+        )
         limit = {} if args.max_turns is None else {"max_turns": args.max_turns}
         self._env = env
         self._env_kwargs = {
             "train": {**(env_kwargs or {}), **limit},
             "eval": {**(eval_env_kwargs or env_kwargs or {}), **limit},
         }
+        for mode, where in (("train", "env_kwargs"), ("eval", "eval_env_kwargs")):
+            check_arguments(env, self._env_kwargs[mode], where)
         if isinstance(self._estimator, Remembering):
             callbacks = [*(callbacks or []), CreditMemory(self._estimator)]
         self._batches: dict[tuple[str, int], TextVectorEnv] = {}
@@ -227,16 +231,6 @@ def _tokenizer_of(model: str | PreTrainedModel, args: TurnGRPOConfig) -> PreTrai
         raise ValueError("the model was not loaded from a path, so its tokenizer is unknown: pass processing_class=")
     kwargs = {name: value for name, value in (args.model_init_kwargs or {}).items() if name in _OF_THE_TOKENIZER}
     return AutoTokenizer.from_pretrained(name, **kwargs)
-
-
-def _try_estimator(estimator: Estimator, options: Mapping[str, Any]) -> None:
-    batch = TurnBatch.from_ragged([[0.0, 1.0], [1.0]], [0.0, 1.0], [0, 0], state_keys=[[1, 2], [1]])
-    try:
-        advantages = estimator(batch, **options)
-    except TypeError as error:
-        raise ValueError(f"the estimator does not take credit_kwargs={dict(options)}: {error}") from error
-    if np.shape(advantages) != (2, 2):
-        raise ValueError(f"an estimator returns advantages (B, K), here (2, 2); got {np.shape(advantages)}")
 
 
 def _check_seam(inputs: Sequence[Mapping[str, Any]], output: Mapping[str, Any]) -> None:

@@ -103,10 +103,34 @@ def test_a_missing_nano_policy_is_explained(
     assert "run from the root of a clone of turnenv, or pass --model" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "mend"), [("{max_turns: 4}", "is not JSON"), ("[4]", "must be a JSON object")])
-def test_env_kwargs_must_be_json(tmp_path: Path, text: str, mend: str) -> None:
-    with pytest.raises(ValueError, match=f"--env_kwargs {mend}"):
-        agents.mt_grpo.main(arguments(save_tiny_policy(tmp_path / "tiny"), tmp_path / "run", "--env_kwargs", text))
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--env_kwargs", "{max_turns: 4}"], "--env_kwargs is not JSON"),
+        (["--env_kwargs", "[4]"], "--env_kwargs must be a JSON object"),
+        (
+            ["--env_kwargs", '{"max_trns": 4}'],
+            "--env_kwargs: turnenv/GuessNumber-v0 has no argument 'max_trns'; did you",
+        ),
+        (
+            ["--eval_env_kwargs", '{"high": "9"}'],
+            "--eval_env_kwargs: high of turnenv/GuessNumber-v0 takes int; got '9'",
+        ),
+        (["--env", "turnenv/GuesNumber-v0"], "Environment `GuesNumber`"),
+        (["--credit", "oracle"], "oracle needs true_advantages"),
+        (["--credit", "mt_gpro"], "no estimator is named 'mt_gpro'; did you mean"),
+        (["--credit", "nowhere.py:f"], "there is no file nowhere.py"),
+        (["--credit_kwargs", '{"lamda": 1}'], "mt_grpo has no option 'lamda'; did you mean 'lam'"),
+        (["--max_turn_tokens", "0"], "max_turn_tokens=0 must be at least 1"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_error_and_loads_no_model(
+    more: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        agents.mt_grpo.main(arguments(tmp_path / "no model here", tmp_path / "run", *more))
+    assert ended.value.code == 2
+    assert f"error: {says}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

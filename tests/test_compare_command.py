@@ -121,7 +121,7 @@ def test_a_finished_run_is_not_repeated_and_the_report_can_be_rebuilt(finished, 
     for each in rows[:3]:
         RowFile(alone).append(each)
     assert main(_command(model, alone, "--methods", "grpo_or,mt_grpo", "--seeds", "3,")) == 0
-    assert "3 runs, 3 finished already" in capsys.readouterr().out
+    assert "3 runs, 3 finished already" in capsys.readouterr().err
     assert (alone / "table.md").exists()
 
 

@@ -47,7 +47,7 @@ def test_killed_and_resumed_gives_the_same_tables(tmp_path, capsys):
     assert all(again[name] == row for name, row in kept.items())
     assert tables(broken) == tables(whole)
     assert (broken / "noise.png").exists() is (whole / "noise.png").exists()
-    assert f"{len(again)} finished already" not in capsys.readouterr().out
+    assert f"{len(again)} finished already" not in capsys.readouterr().err
 
 
 def test_the_rows_hold_what_the_tables_say(tmp_path):

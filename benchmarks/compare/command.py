@@ -1,4 +1,4 @@
-"""`python -m benchmarks compare`: train by several methods from several seeds, each run in a process, and report."""
+"""Train by several methods from several seeds, each run in a process of its own, and report with intervals."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from benchmarks.compare.records import RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.methods import Method, parse_methods
-from benchmarks.harness.options import HelpFormatter, parse_seeds
+from benchmarks.harness.options import parse_seeds
 from benchmarks.harness.progress import make_display
 from benchmarks.harness.provenance import cores, hash_model
 from benchmarks.harness.scheduler import Failure, Job, run_jobs
 
-_EPILOG = """\
+EXAMPLES = """\
 examples:
   # the main comparison: trajectory-level GRPO twice and MT-GRPO, three seeds, on this machine
   python -m benchmarks compare --out results/compare
@@ -49,15 +49,8 @@ unfinished ones begin again. More methods or seeds may be added to the same fold
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "compare",
-        help="train by several methods and seeds, and report with intervals",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=HelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     add = parser.add_argument
     add("--env", default="turnenv/TriviaSearch-v0", help="environment id; module:id imports the module first")
     add("--methods", default="grpo_or,grpo_mr,mt_grpo", help="estimators of turnenv.credit, name[:option=value…],…")
@@ -84,7 +77,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--trainer-kwargs", type=json_object, default={}, metavar="JSON", help="more fields of TurnGRPOConfig")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
     add("--jobs", type=int, default=None, help="processes at once (default: one a core, or one a GPU)")
-    parser.set_defaults(run=_run)
 
 
 def plan(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:
@@ -93,7 +85,8 @@ def plan(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) ->
     return starts + [Run(settings=settings, method=method, seed=seed) for seed in seeds for method in methods]
 
 
-def _run(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
+    """Do what is missing, report, and return 1 if a run failed."""
     methods, seeds = parse_methods(given.methods), parse_seeds(given.seeds)
     settings = _settings(given)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -101,9 +94,8 @@ def _run(given: argparse.Namespace) -> int:
         with FileLock(given.out / ".compare.lock", timeout=0):
             failures = _run_missing(plan(settings, methods, seeds), given.out, given.jobs)
             if RowFile(given.out).read():
-                print(
-                    f"\n{write_report(given.out)}\nin {given.out}: table.md, curves.png, rows.jsonl, episodes/, logs/"
-                )
+                print(write_report(given.out))
+                print(f"in {given.out}: table.md, curves.png, rows.jsonl, episodes/, logs/", file=sys.stderr)
     except Timeout as error:
         raise ValueError(f"another comparison is running in {given.out}: wait for it, or give another --out") from error
     for failure in failures:
@@ -144,7 +136,7 @@ def _run_missing(runs: Sequence[Run], folder: Path, jobs: int | None) -> list[Fa
         )
     done = {row.run_id for row in finished}
     missing = [run for run in runs if run.run_id not in done]
-    print(f"{len(runs)} runs, {len(runs) - len(missing)} finished already; results in {folder}", flush=True)
+    print(f"{len(runs)} runs, {len(runs) - len(missing)} finished already; results in {folder}", file=sys.stderr)
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     slots = _slots(runs[0].settings.device, jobs, len(missing))
     if not missing:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks report`: the table and the picture of a folder, made again from its rows alone."""
+"""Make the table and the picture of a comparison again, from its rows alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ from pathlib import Path
 from benchmarks.compare.comparison import Comparison
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
+from benchmarks.harness.options import add_folder
+
+EXAMPLES = """\
+examples:
+  python -m benchmarks report results/compare
+"""
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = commands.add_parser("report", help="rebuild table.md and curves.png from rows.jsonl", description=__doc__)
-    parser.add_argument("folder", type=Path, help="what compare was given as --out")
-    parser.set_defaults(run=lambda given: print(write_report(given.folder)))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_folder(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write both files and print the table."""
+    print(write_report(given.folder))
+    return 0
 
 
 def write_report(folder: Path) -> str:

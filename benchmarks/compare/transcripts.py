@@ -1,31 +1,59 @@
-"""`python -m benchmarks transcripts`: a few evaluation episodes of each run, to be read."""
+"""Show a few held-out episodes of each run of a comparison, the untrained policy's included."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.compare.one_run import transcripts_path
 from benchmarks.compare.records import RowFile, Run
+from benchmarks.harness.options import add_folder
 from turnenv.types import Episode
 
-
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "transcripts", help="read a few held-out episodes of each run, start included", description=__doc__
-    )
-    parser.add_argument("folder", type=Path, help="what compare was given as --out")
-    parser.add_argument("--method", help="only this method, as --methods had it, or 'start' (default: all)")
-    parser.add_argument("--seed", type=int, default=None, help="only this seed (default: the first that a method has)")
-    parser.add_argument("--n", type=int, default=3, help="episodes a run (default: %(default)s)")
-    parser.add_argument("--end", help="only episodes that ended so, e.g. answered or turn_limit (default: all)")
-    parser.set_defaults(run=lambda given: show(given.folder, given.method, given.seed, given.n, given.end))
+EXAMPLES = """\
+examples:
+  python -m benchmarks transcripts results/compare
+  python -m benchmarks transcripts results/compare --method mt_grpo --seed 0 --n 10 --end turn_limit
+  python -m benchmarks transcripts results/compare --method start --json > episodes.jsonl
+"""
 
 
-def show(folder: Path, method: str | None, seed: int | None, count: int, end: str | None) -> None:
-    """Print them.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_folder(parser)
+    add = parser.add_argument
+    add("--method", help="only this method, as --methods had it, or 'start' (default: all)")
+    add("--seed", type=int, help="only this seed (default: the first that a method has)")
+    add("--n", type=int, default=3, help="episodes per run")
+    add("--end", help="only episodes that ended so, e.g. answered or turn_limit (default: all)")
+    add("--json", action="store_true", help="print each episode as one JSON line, as turnenv.Episode reads it")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the episodes.
+
+    Raises:
+        ValueError: if no finished run fits.
+    """
+    for run, episodes in choose(given.folder, given.method, given.seed):
+        fitting = [episode for episode in episodes if given.end in (None, episode.outcome.end.value)]
+        if given.json:
+            print("".join(f"{episode.to_json()}\n" for episode in fitting[: given.n]), end="")
+            continue
+        print(f"{'=' * 100}\n{run.title}: {min(given.n, len(fitting))} of {len(fitting)} kept episodes\n")
+        for episode in fitting[: given.n]:
+            print(readable(episode), "\n")
+    return 0
+
+
+def choose(folder: Path, method: str | None, seed: int | None) -> Iterator[tuple[Run, list[Episode]]]:
+    """For each method of a comparison (or the one named), one run and the episodes that were kept of it.
+
+    Args:
+        folder: what compare was given as `--out`.
+        method: a label as `--methods` had it, or "start"; None for all.
+        seed: of the run; None for the first that a method has.
 
     Raises:
         ValueError: if no finished run fits.
@@ -39,10 +67,7 @@ def show(folder: Path, method: str | None, seed: int | None, count: int, end: st
         raise ValueError(f"no finished run in {folder} fits --method {method} --seed {seed}")
     for run in chosen.values():
         lines = transcripts_path(folder, run.run_id).read_text(encoding="utf-8").splitlines()
-        episodes = [episode for episode in map(Episode.from_json, lines) if end in (None, episode.outcome.end.value)]
-        print(f"{'=' * 100}\n{run.title}: {min(count, len(episodes))} of {len(episodes)} kept episodes\n")
-        for episode in episodes[:count]:
-            print(readable(episode), "\n")
+        yield run, [Episode.from_json(line) for line in lines]
 
 
 def readable(episode: Episode) -> str:

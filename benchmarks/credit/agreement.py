@@ -6,56 +6,85 @@ Axes: F figures of the lab, N estimators, W seeds.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 
-from benchmarks.compare.records import RowFile
-from benchmarks.credit.one_cell import LabRows
-from benchmarks.credit.records import LabRow
-from benchmarks.credit.tuning import tuned
-from benchmarks.harness.tables import markdown
-from turnenv.exact import Floats
+from benchmarks.harness.options import add_json
 
+if TYPE_CHECKING:
+    from benchmarks.credit.records import LabRow
+    from benchmarks.harness.tables import Value
+    from turnenv.exact import Floats
+
+EXAMPLES = """\
+examples:
+  python -m benchmarks agreement results/credit results/compare
+  python -m benchmarks agreement results/credit results/compare --metric success --json
+
+LAB and RUNS are what the commands credit and compare were given as --out. low and high are the ends of the 95 %
+bootstrap interval, with estimators and seeds drawn anew. p, family-wise: how often the largest of all the correlations
+shown would be as large as this one if the results were shuffled over the estimators. "–": all estimators have the same
+figure.
+"""
 _DRAWS = 2_000
 _LEAST = 5
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read both folders and print the table."""
-    given = _parser().parse_args(arguments)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("lab", type=Path, metavar="LAB", help="folder of python -m benchmarks credit")
+    add("comparison", type=Path, metavar="RUNS", help="folder of python -m benchmarks compare, the same estimators")
+    add("--metric", default="return", help="what the comparison recorded")
+    add("--setting", action="append", help="only this setting of the lab; may be repeated (default: all)")
+    add_json(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Read both folders and print the table.
+
+    Raises:
+        ValueError: if too few methods were measured in both, or no seed was finished by all.
+    """
+    from benchmarks.harness.tables import print_tables
+
     trained = results(given.comparison, given.metric)
     settings = by_setting(given.lab, trained)
     if given.setting:
         settings = {name: rows for name, rows in settings.items() if name in given.setting}
     names = sorted(set(trained).intersection(*settings.values()))
     if not settings or len(names) < _LEAST:
-        raise SystemExit(f"a rank correlation needs a setting in which {_LEAST} of the methods compared were measured")
+        raise ValueError(f"a rank correlation needs a setting in which {_LEAST} of the methods compared were measured")
     if not len(trained[names[0]]):
-        raise SystemExit(
+        raise ValueError(
             f"{given.comparison} has no seed yet that every method has finished: give the same command again"
         )
     where = [(setting, figure) for setting in settings for figure in _FIGURES]
     lab_FN = np.array([[_FIGURES[figure](settings[setting][name]) for name in names] for setting, figure in where])
     trained_NW = np.array([trained[name] for name in names])
-    found_F, low_F, high_F = correlations(lab_FN, trained_NW)
-    chance_F = chance(lab_FN, trained_NW.mean(axis=1))
-    print(
-        f"Spearman's correlation with {given.metric}, {len(names)} estimators, {trained_NW.shape[1]} seeds; 95 % "
-        "bootstrap interval, estimators and seeds drawn anew; and how often the greatest of the "
-        f"{len(where)} correlations would be as large if the results were shuffled over the estimators.\n"
-    )
-    lines = [
-        [*place, "all alike" if np.isnan(found) else f"{found:+.2f} [{low:+.2f}, {high:+.2f}]", f"{p:.2f}"]
-        for place, found, low, high, p in zip(where, found_F, low_F, high_F, chance_F, strict=True)
+    columns = (*correlations(lab_FN, trained_NW), chance(lab_FN, trained_NW.mean(axis=1)))
+    titles = ("correlation", "low", "high", "p, family-wise")
+    rows: list[Mapping[str, Value]] = [
+        {"lab's setting": setting, "lab's figure": figure, **dict(zip(titles, map(float, values), strict=True))}
+        for (setting, figure), *values in zip(where, *columns, strict=True)
     ]
-    print(markdown(["lab's setting", "lab's figure", "correlation", "p, family-wise"], lines))
+    print(
+        f"Spearman's correlation with {given.metric}, {len(names)} estimators, {trained_NW.shape[1]} seeds.",
+        file=sys.stderr,
+    )
+    formats = {**dict.fromkeys(titles[:3], "+.2f"), titles[3]: ".2f"}
+    print_tables({"correlations": rows}, formats, as_json=given.json)
+    return 0
 
 
 def results(folder: Path, metric: str) -> dict[str, Floats]:
     """Method → the metric of each seed that all methods have finished, (W,), of the methods without options."""
+    from benchmarks.compare.records import RowFile
+
     found: dict[str, dict[int, float]] = {}
     for row in RowFile(folder).read():
         if row.run.method is not None and not row.run.method.options:
@@ -66,6 +95,8 @@ def results(folder: Path, metric: str) -> dict[str, Floats]:
 
 def by_setting(folder: Path, wanted: Mapping[str, Floats]) -> dict[str, dict[str, LabRow]]:
     """Setting → method → row, of settings with training where at least five of the methods were measured."""
+    from benchmarks.credit.one_cell import LabRows
+
     found: dict[str, dict[str, LabRow]] = {}
     for row in LabRows(folder).read():
         method = row.run.method
@@ -116,6 +147,8 @@ def chance(lab: Floats, trained: Floats) -> Floats:
 
 def _spearman(lab_FN: Floats, trained_N: Floats) -> Floats:
     """(F,); NaN where one of the two does not vary."""
+    from scipy.stats import rankdata
+
     left_FN, right_N = rankdata(lab_FN, axis=1), rankdata(trained_N)
     left_FN, right_N = left_FN - left_FN.mean(axis=1, keepdims=True), right_N - right_N.mean()
     norm_F = np.sqrt((left_FN**2).sum(axis=1) * (right_N**2).sum())
@@ -123,27 +156,17 @@ def _spearman(lab_FN: Floats, trained_N: Floats) -> Floats:
 
 
 def _speed(row: LabRow) -> float:
+    from benchmarks.credit.tuning import tuned
+
     assert row.learning is not None
     return -float(min(1e12, np.median(tuned(row.learning, row.run.effort).turns)))
 
 
 def _area(row: LabRow) -> float:
+    from benchmarks.credit.tuning import tuned
+
     assert row.learning is not None
     return float(tuned(row.learning, row.run.effort).area.mean())
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.credit.agreement",
-        description="Does the lab predict training? Rank correlations over the estimators that both have measured.",
-    )
-    parser.add_argument("lab", type=Path, help="folder of python -m benchmarks credit")
-    parser.add_argument("comparison", type=Path, help="folder of python -m benchmarks compare, the same estimators")
-    parser.add_argument("--metric", default="return", help="what the comparison recorded (default: %(default)s)")
-    parser.add_argument(
-        "--setting", action="append", help="look at this setting of the lab alone; may be repeated (default: all)"
-    )
-    return parser
 
 
 _FIGURES: Mapping[str, Callable[[LabRow], float]] = {
@@ -151,7 +174,3 @@ _FIGURES: Mapping[str, Callable[[LabRow], float]] = {
     "fewer turns to solve": _speed,
     "area under the tuned curve": _area,
 }
-
-
-if __name__ == "__main__":
-    main()

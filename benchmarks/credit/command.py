@@ -1,4 +1,4 @@
-"""`python -m benchmarks credit`: estimators of credit against exact truth, on cells small enough to solve."""
+"""Measure how estimators assign credit against exact truth, on cells small enough to solve."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from turnenv.credit import ESTIMATORS
 
 VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero", "oracle:scale=std")
 """Options that change results enough to stand beside every estimator's defaults."""
-_EPILOG = """\
+EXAMPLES = """\
 examples:
   # seven cells, every estimator, a few minutes
   python -m benchmarks credit --suite quick --out results/credit
@@ -56,30 +56,25 @@ the same folder.
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "credit",
-        help="measure how estimators assign credit, against exact truth",
-        description=__doc__,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     add = parser.add_argument
-    add("--suite", default="quick", help=f"comma-separated: full, {', '.join(SUITES)} (default: quick)")
+    add("--suite", default="quick", help=f"comma-separated: full, {', '.join(SUITES)}")
     add(
         "--methods",
-        default="",
         help=f"{HELP} (default: all of turnenv's, and {', '.join(VARIANTS)})",
     )
     add("--estimator", action="append", default=[], metavar="METHOD", help="one more than --methods; may be repeated")
-    add("--seeds", default="6", help="of training: how many, or which (default: 6; fewer have no 95 %% interval)")
-    add("--blocks", type=int, default=20, help="blocks of sampled batches, for standard errors (default: 20)")
-    add("--batches", type=int, default=50, help="batches in a block (default: 50)")
-    add("--out", type=Path, default=Path("results/credit"), help="folder of the results (default: results/credit)")
+    add(
+        "--seeds",
+        default="6",
+        help="of training: how many (3 means 0,1,2), or which (0,1,7); fewer than 6 have no 95 %% interval",
+    )
+    add("--blocks", type=int, default=20, help="blocks of sampled batches, for standard errors")
+    add("--batches", type=int, default=50, help="batches in a block")
+    add("--out", type=Path, default=Path("results/credit"), help="folder of the results")
     add("--jobs", type=int, default=None, help="processes at once (default: one a core)")
     add("--list", action="store_true", help="print the suites' cells and do nothing")
-    parser.set_defaults(run=_run)
 
 
 def methods_of(text: str, own: Sequence[str]) -> tuple[Method, ...]:
@@ -105,7 +100,8 @@ def plan(cells: Sequence[Cell], methods: Sequence[Method], effort: Effort) -> li
     ]
 
 
-def _run(given: argparse.Namespace) -> int:
+def run(given: argparse.Namespace) -> int:
+    """Do what is missing, report, and return 1 if a run failed."""
     from benchmarks.credit.report import write_report
 
     suites = [name.strip() for name in given.suite.split(",") if name.strip()]
@@ -115,12 +111,12 @@ def _run(given: argparse.Namespace) -> int:
             print(name, *(f"  {cell.facets['setting']}: {cell.env_kwargs}" for cell in cells_of(name)), sep="\n")
         return 0
     effort = Effort(blocks=given.blocks, batches=given.batches, seeds=parse_seeds(given.seeds))
-    methods = methods_of(given.methods, given.estimator)
+    methods = methods_of(given.methods or "", given.estimator)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(given.out / ".credit.lock", timeout=0):
             failures = _run_missing(plan(cells, methods, effort), given.out, given.jobs or cores())
-            print(f"\n{write_report(given.out, suites, methods, effort)}")
+            print(write_report(given.out, suites, methods, effort))
     except Timeout as error:
         raise ValueError(f"another lab is at work in {given.out}: wait for it, or give another --out") from error
     for failure in failures:
@@ -135,7 +131,7 @@ def _run_missing(runs: Sequence[LabRun], folder: Path, processes: int) -> list[F
         if run.run_id not in done:
             missing.setdefault(run.cell.cell_id, []).append(run)
     left = sum(map(len, missing.values()))
-    print(f"{len(runs)} runs, {len(runs) - left} finished already; results in {folder}", flush=True)
+    print(f"{len(runs)} runs, {len(runs) - left} finished already; results in {folder}", file=sys.stderr)
     if not missing:
         return []
     # The longest first, so that no process is left alone with one at the end.

@@ -1,4 +1,4 @@
-"""`python -m benchmarks pages`: the environments' pages, scores and golden episodes, made anew or checked."""
+"""Make or check the environments' pages, scores and golden episodes."""
 
 from __future__ import annotations
 
@@ -26,17 +26,26 @@ GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 SCORES = PAGES / "scores.jsonl"
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "pages", help="write a page for each family of environments, from its code", description=__doc__
-    )
+EXAMPLES = """\
+examples:
+  python -m benchmarks pages                # about two minutes: every agent plays every id again
+  python -m benchmarks pages --keep-scores  # seconds: after a change of words
+  python -m benchmarks pages --check        # exit code 1 if something differs
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("--check", action="store_true", help="write nothing; show what differs and exit with 1")
-    parser.add_argument("--keep-scores", action="store_true", help=f"take the scores of {SCORES.name}: seconds only")
-    parser.set_defaults(run=lambda given: run(check=given.check, keep_scores=given.keep_scores))
+    parser.add_argument("--keep-scores", action="store_true", help="keep the recorded scores and play nothing")
 
 
-def run(*, check: bool, keep_scores: bool) -> int:
+def run(given: argparse.Namespace) -> int:
+    """Write, or check and return 1 if something differs from what it should be."""
+    return remake(check=given.check, keep_scores=given.keep_scores)
+
+
+def remake(*, check: bool, keep_scores: bool) -> int:
     """Write or check; 1 if something differs from what it should be."""
     scores = read_scores(SCORES) if keep_scores else measure()
     # Written before the pages, which may fail to render: measuring takes minutes.

@@ -1,15 +1,28 @@
-"""What the commands' options share: how `--help` is written and how seeds are read."""
+"""What the commands' options share: how `--help` is written, the options that several have, how seeds are read."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the examples' lines, and shows every default that the help does not state itself."""
+    """Keeps the lines of the examples, and shows the default of every option that has one."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        if action.default is False or action.default in (None, "", [], {}):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of a comparison, for the commands that read one."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="what compare was given as --out")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, for the commands whose answer is a table."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

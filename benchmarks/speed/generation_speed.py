@@ -1,100 +1,48 @@
-"""How much a kept KV cache saves over a multi-turn rollout, against reading each conversation again at every turn."""
+"""Measure what a kept KV cache saves in a multi-turn rollout, against reading each conversation again at every turn."""
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Sequence
 
-import torch
-from tabulate import tabulate
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from benchmarks.harness.options import add_json
 
-from turnenv.policies.generation import CachedTurnSampler, Sampling, TurnSampler
-
-_VOCABULARY, _PAD = 4000, 0
-_PROMPT, _OBSERVATION, _TURN = (96, 160), (32, 64), (12, 24)
-"""Least and most tokens of a prompt, an observation and a turn."""
-
-Conversations = list[tuple[list[list[int]], list[int]]]
-"""A turn each: what every row reads, and how many tokens it then writes."""
+EXAMPLES = """\
+examples:
+  python -m benchmarks generation-speed
+  python -m benchmarks generation-speed --rows 8 --turns 2 --groups 1 --repeats 1 --json
+"""
 
 
-def build_model() -> Qwen2ForCausalLM:
-    """About five million random weights."""
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=_VOCABULARY,
-        hidden_size=256,
-        intermediate_size=1024,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=4096,
-        tie_word_embeddings=True,
-        pad_token_id=_PAD,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    model = Qwen2ForCausalLM(config)
-    model.eval()  # type: ignore[no-untyped-call]
-    return model
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("--rows", type=int, default=32, help="episodes in the batch")
+    add("--turns", type=int, nargs="+", default=[4, 8], help="turns of an episode")
+    add("--groups", type=int, nargs="+", default=[1, 8], help="episodes that share a prompt; each divides --rows")
+    add("--repeats", type=int, default=3, help="interleaved repeats; medians are shown")
+    add_json(parser)
 
 
-def script(rows: int, turns: int, group: int) -> Conversations:
-    """Random conversations of ragged lengths in which each `group` consecutive rows share their prompt."""
-    noise = torch.Generator().manual_seed(rows * turns)
+def run(given: argparse.Namespace) -> int:
+    """Measure and print.
 
-    def draw(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (1,), generator=noise))
+    Raises:
+        ValueError: if a group size does not divide the number of rows.
+    """
+    import torch
 
-    def text(low: int, high: int) -> list[int]:
-        return torch.randint(1, _VOCABULARY, (draw(low, high),), generator=noise).tolist()
+    from benchmarks.harness.tables import print_tables
+    from benchmarks.speed.rollout_cost import compare
 
-    prompts = [text(*_PROMPT) for _ in range(rows // group)]
-    read = [[list(prompts[row // group]) for row in range(rows)]]
-    read += [[text(*_OBSERVATION) for _ in range(rows)] for _ in range(turns - 1)]
-    return [(texts, [draw(*_TURN) for _ in range(rows)]) for texts in read]
-
-
-def play(sampler_class: type[TurnSampler], model: Qwen2ForCausalLM, conversations: Conversations) -> float:
-    """CPU seconds of one rollout."""
-    sampler = sampler_class(
-        model, pad_id=_PAD, eos_ids=[], sampling=Sampling(generator=torch.Generator().manual_seed(0))
-    )
-    began = time.process_time()
-    for read, written in conversations:
-        sampler.turn(range(len(read)), read, written)
-    return time.process_time() - began
-
-
-def compare(rows: int, turns: int, group: int, repeats: int) -> tuple[float, float, float]:
-    """Median seconds with the cache and without, interleaved, and the median of their ratios."""
-    model, conversations = build_model(), script(rows, turns, group)
-    play(CachedTurnSampler, model, conversations[:1])
-    pairs = [tuple(play(cls, model, conversations) for cls in (CachedTurnSampler, TurnSampler)) for _ in range(repeats)]
-    cached, replayed = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return cached, replayed, statistics.median(replay / cache for cache, replay in pairs)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.generation_speed", description=__doc__)
-    parser.add_argument("--rows", type=int, default=32, help="episodes in a batch")
-    parser.add_argument("--turns", type=int, nargs="+", default=[4, 8], help="turns of an episode")
-    parser.add_argument("--groups", type=int, nargs="+", default=[1, 8], help="episodes that share a prompt")
-    parser.add_argument("--repeats", type=int, default=3, help="interleaved repeats, of which the median is shown")
-    given = parser.parse_args(argv)
+    for group in given.groups:
+        if group < 1 or given.rows % group:
+            raise ValueError(f"--groups {group} must divide --rows {given.rows}")
     torch.set_num_threads(1)
-    table = [
-        [turns, group, *compare(given.rows, turns, group, given.repeats)]
+    titles = ("turns", "rows per prompt", "KV kept, s", "re-prefill, s", "times faster")
+    rows = [
+        dict(zip(titles, (turns, group, *compare(given.rows, turns, group, given.repeats)), strict=True))
         for turns in given.turns
         for group in given.groups
     ]
-    headers = ["turns", "rows a prompt", "KV kept, s", "re-prefill, s", "times faster"]
-    print(tabulate(table, headers=headers, floatfmt=".2f"))
-
-
-if __name__ == "__main__":
-    main()
+    print_tables({"rollouts": rows}, dict.fromkeys(titles[2:], ".2f"), as_json=given.json)
+    return 0

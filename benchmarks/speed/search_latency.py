@@ -1,4 +1,4 @@
-"""How long a batch of episodes waits for a live retrieval server, in a fresh process and in a warm one."""
+"""Measure how long a batch of episodes waits for a live retrieval server, in a fresh process and in a warm one."""
 
 from __future__ import annotations
 
@@ -7,49 +7,55 @@ import contextlib
 import json
 import multiprocessing
 import statistics
+import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from typing import Any
 
-from tabulate import tabulate
+from benchmarks.harness.options import add_json
 
-BAR = 1.3
-"""Seconds for 64 episodes of 4 turns against a server of 200 ms latency, a search a turn."""
+AIM = 1.3
+"""Seconds for 64 episodes of 4 turns against a server of 200 ms latency, one search per turn."""
+EXAMPLES = """\
+examples:
+  python -m benchmarks search-latency
+  python -m benchmarks search-latency --episodes 8 --turns 2 --latency 0.05 --rounds 1 --json
+"""
 _BATCHES = 4
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to `python -m benchmarks`."""
-    _describe(commands.add_parser("search-latency", help="waits of a batch for a live server", description=__doc__))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--episodes", type=int, default=64, help="episodes in a batch")
+    parser.add_argument("--turns", type=int, default=4, help="searches per episode")
+    parser.add_argument("--latency", type=float, default=0.2, help="seconds that the server takes for each search")
+    parser.add_argument("--rounds", type=int, default=5, help="fresh processes; medians are shown")
+    add_json(parser)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.search_latency", description=__doc__)
-    _describe(parser)
-    given = parser.parse_args(arguments)
-    given.run(given)
+def run(given: argparse.Namespace) -> int:
+    """Measure and print.
 
+    Raises:
+        ConnectionError: if a process ended without its measurement.
+    """
+    from benchmarks.harness.tables import print_tables
 
-def _describe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--episodes", type=int, default=64, help="in one batch (default 64)")
-    parser.add_argument("--turns", type=int, default=4, help="searches of an episode (default 4)")
-    parser.add_argument("--latency", type=float, default=0.2, help="seconds of the server for each (default 0.2)")
-    parser.add_argument("--rounds", type=int, default=5, help="fresh processes; medians are shown (default 5)")
-    parser.set_defaults(run=_run)
-
-
-def _run(given: argparse.Namespace) -> None:
     with _server(given.latency) as url:
         rounds = [_in_a_fresh_process(url, given.episodes, given.turns) for _ in range(given.rounds)]
     names = ["gym.make_vec, with imports", "cold: first batch", *["warm"] * (_BATCHES - 1)]
-    columns = zip(names, *rounds, strict=True)
-    rows = [(name, f"{statistics.median(seconds):.2f}", f"{max(seconds):.2f}") for name, *seconds in columns]
-    print(tabulate(rows, headers=[f"{given.episodes} episodes × {given.turns} turns", "median, s", "longest, s"]))
-    print(f"\nserver's own share: {given.turns * given.latency:.2f} s; bar {BAR} s for 64 × 4 at 0.2 s")
+    what = f"{given.episodes} episodes × {given.turns} turns"
+    rows = [
+        {what: name, "median, s": statistics.median(seconds), "longest, s": max(seconds)}
+        for name, *seconds in zip(names, *rounds, strict=True)
+    ]
+    share = given.turns * given.latency
+    print(f"server's own share: {share:.2f} s; the aim is {AIM} s for 64 × 4 at 0.2 s", file=sys.stderr)
+    print_tables({"batches": rows}, {"median, s": ".2f", "longest, s": ".2f"}, as_json=given.json)
+    return 0
 
 
 def _in_a_fresh_process(url: str, episodes: int, turns: int) -> list[float]:
@@ -57,8 +63,13 @@ def _in_a_fresh_process(url: str, episodes: int, turns: int) -> list[float]:
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_play, args=(sender, url, episodes, turns))
     child.start()
-    seconds: list[float] = receiver.recv()
-    child.join()
+    sender.close()
+    try:
+        seconds: list[float] = receiver.recv()
+    except EOFError as error:
+        raise ConnectionError("a measuring process ended early; its error is above") from error
+    finally:
+        child.join()
     return seconds
 
 
@@ -89,7 +100,7 @@ def _play(sender: Connection, url: str, episodes: int, turns: int) -> None:
 
 @contextlib.contextmanager
 def _server(latency: float) -> Iterator[str]:
-    """A retrieval server in a process of its own, which shares no lock with those who ask it."""
+    """A retrieval server in a process of its own, which shares no lock with its clients."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(sender, latency), daemon=True)
@@ -128,7 +139,3 @@ def _serve(sender: Connection, latency: float) -> None:
     server = Server(("127.0.0.1", 0), Handler)
     sender.send(server.server_address[1])
     server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()

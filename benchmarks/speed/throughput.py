@@ -1,248 +1,82 @@
-"""How fast environments step: every id, and GuessNumber against a plain Gymnasium environment of the same game."""
+"""Measure how fast environments step: every id, and GuessNumber against the same game in plain Gymnasium."""
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from hashlib import blake2b
-from math import log
-from typing import Any
+from typing import TYPE_CHECKING
 
-import gymnasium
-from tabulate import tabulate
+from benchmarks.harness.options import add_json
 
-import turnenv
-from agents.scripted import EXPERTS
-from turnenv.envs import IDS
-from turnenv.rollout import vectorise
-from turnenv.types import Episode
+if TYPE_CHECKING:
+    from benchmarks.harness.tables import Value
 
-_Timed = Callable[[Mapping[str, Callable[[], int]]], dict[str, float]]
+EXAMPLES = """\
+examples:
+  python -m benchmarks throughput
+  python -m benchmarks throughput --ids GuessNumber Search --rounds 3 --seconds 0.1 --json
+  python -m benchmarks throughput --ids --cpu-time   # the comparison with plain Gymnasium alone
+"""
 _ROWS = 64
-_NUMBER = re.compile(r"(?<!\d)[-+]?\d{1,18}(?!\d)")
-_GUESSES = tuple(f"I guess {number}" for number in range(1, 51))
+_Timed = Callable[[Mapping[str, Callable[[], int]]], dict[str, float]]
 
 
-class PlainGuess(gymnasium.Env[str, str]):
-    """GuessNumber as a bare `gymnasium.Env`, with the same rules, texts, rewards and info."""
-
-    metadata = {"render_modes": [], "render_fps": 1}  # noqa: RUF012
-
-    def __init__(self) -> None:
-        self.observation_space = turnenv.UnicodeText()
-        self.action_space = turnenv.UnicodeText()
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Hide a number."""
-        super().reset(seed=seed)
-        task = int(self.np_random.integers(50))
-        self.hidden, self.low, self.high, self.turn = task + 1, 1, 50, 0
-        self.turn_rewards: list[float] = []
-        return "Guess the number between 1 and 50.", {"task": task, "system_prompt": "Find the hidden number."}
-
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Compare the guess with the hidden number."""
-        self.turn += 1
-        key = repr((self.hidden, self.low, self.high)).encode()
-        numbers = _NUMBER.findall(action)
-        reward, found, text = 0.0, False, "Your message holds no number: write one whole number."
-        if numbers:
-            guess, before = int(numbers[-1]), self.high - self.low + 1
-            found = guess == self.hidden
-            if found:
-                self.low = self.high = guess
-                text = "Correct!"
-            elif guess < self.hidden:
-                self.low, text = max(self.low, guess + 1), f"The hidden number is higher than {guess}."
-            else:
-                self.high, text = min(self.high, guess - 1), f"The hidden number is lower than {guess}."
-            reward = 0.5 / log(50) * log(before / (self.high - self.low + 1))
-        self.turn_rewards.append(reward)
-        truncated = not found and self.turn >= 6
-        info: dict[str, Any] = {
-            "turn_reward": reward,
-            "turn_rewards": self.turn_rewards.copy(),
-            "outcome_reward": float(found),
-            "turn": self.turn,
-            "reward_components": {"information": reward},
-            "state_key": int.from_bytes(blake2b(key, digest_size=8).digest(), "little", signed=True),
-            "valid_action": bool(numbers),
-        }
-        if found or truncated:
-            end = "solved" if found else "turn_limit"
-            info["outcome"] = {"reward": float(found), "success": found, "end": end, "components": {}}
-            info["fault"] = ""
-        return text, reward + found, found, truncated, info
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("--ids", nargs="*", help="measure the ids that contain one of these (default: all; none given: no id)")
+    add("--rounds", type=int, default=9, help="interleaved rounds; medians are shown")
+    add("--seconds", type=float, default=0.5, help="seconds per measurement")
+    add("--cpu-time", action="store_true", help="count CPU time, which a busy machine disturbs less; not for waits")
+    add("--no-ratio", action="store_true", help="leave out the comparison with plain Gymnasium")
+    add_json(parser)
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to `python -m benchmarks`."""
-    _describe(commands.add_parser("throughput", help="steps a second of every id", description=__doc__))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def run(given: argparse.Namespace) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed.throughput", description=__doc__)
-    _describe(parser)
-    given = parser.parse_args(arguments)
-    given.run(given)
+    from benchmarks.harness.tables import print_tables
+    from benchmarks.speed.stepping import measure
+    from turnenv.envs import IDS
 
-
-def _describe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ids", nargs="*", help="measure the ids that contain one of these (default: all; none: skip)")
-    parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds; medians are shown (default 9)")
-    parser.add_argument("--seconds", type=float, default=0.5, help="seconds a measurement (default 0.5)")
-    parser.add_argument(
-        "--cpu-time", action="store_true", help="count CPU time, which a busy machine disturbs less; not for waits"
-    )
-    parser.add_argument("--no-ratio", action="store_true", help="leave out the comparison with plain Gymnasium")
-    parser.set_defaults(run=_run)
-
-
-def _run(given: argparse.Namespace) -> None:
     clock = time.process_time if given.cpu_time else time.perf_counter
     timed = partial(measure, rounds=given.rounds, seconds=given.seconds, clock=clock)
-    if not given.no_ratio:
-        _print_ratios(timed)
     wanted = [""] if given.ids is None else given.ids
-    rows = [_row(env_id, timed) for env_id in IDS if any(part in env_id for part in wanted)]
-    if rows:
-        headers = ["id", "turns an episode", "gym.make, steps/s", f"make_vec {_ROWS}, steps/s"]
-        print("\n" + tabulate(rows, headers=headers))
+    tables = {} if given.no_ratio else _against_plain(timed)
+    tables["ids"] = [_row(env_id, timed) for env_id in IDS if any(part in env_id for part in wanted)]
+    steps = dict.fromkeys(("steps/s", "gym.make, steps/s", f"make_vec {_ROWS}, steps/s"), ",.0f")
+    print_tables(tables, {**steps, "turns per episode": ".1f", "times": ".2f"}, as_json=given.json)
+    return 0
 
 
-def _print_ratios(timed: _Timed) -> None:
-    plain_id = "turnenv-benchmarks/PlainGuess-v0"
-    if plain_id not in gymnasium.registry:
-        gymnasium.register(plain_id, entry_point="benchmarks.speed.throughput:PlainGuess")
-    contenders = {
-        "gym.make, plain Gymnasium": _single(plain_id),
-        "gym.make, turnenv": _single("turnenv/GuessNumber-v0"),
-        "make_vec sync 64, plain Gymnasium": _synchronous(plain_id),
-        "make_vec sync 64, turnenv": _synchronous("turnenv/GuessNumber-v0"),
-        "make_vec 64, turnenv": _batched("turnenv/GuessNumber-v0"),
-    }
-    speeds = timed(contenders)
-    print(tabulate([(name, f"{speed:,.0f}") for name, speed in speeds.items()], headers=["GuessNumber", "steps/s"]))
+def _against_plain(timed: _Timed) -> dict[str, list[Mapping[str, Value]]]:
+    from benchmarks.speed.stepping import guess_number
+
+    speeds = timed(guess_number())
     single = speeds["gym.make, turnenv"] / speeds["gym.make, plain Gymnasium"]
     batch = speeds["make_vec 64, turnenv"] / speeds["make_vec sync 64, turnenv"]
-    print(f"\nturnenv ÷ plain, one environment: {single:.2f} (bar 0.5)")
-    print(f"turnenv's batch of 64 ÷ Gymnasium's SyncVectorEnv of it: {batch:.2f} (bar 1.5)")
+    return {
+        "guess_number": [{"GuessNumber": name, "steps/s": speed} for name, speed in speeds.items()],
+        "ratios": [
+            {"ratio": "turnenv ÷ plain, one environment", "times": single, "aim": 0.5},
+            {"ratio": f"turnenv's batch of {_ROWS} ÷ Gymnasium's SyncVectorEnv of it", "times": batch, "aim": 1.5},
+        ],
+    }
 
 
-def _row(env_id: str, timed: _Timed) -> tuple[str, str, str, str]:
+def _row(env_id: str, timed: _Timed) -> Mapping[str, Value]:
     """One id: its expert's episodes are recorded, then replayed; resets count as time, not as steps."""
+    import turnenv
+    from agents.scripted import EXPERTS
+    from benchmarks.speed.stepping import replay_batch, replay_single
+
     played = turnenv.collect(env_id, turnenv.Scripted(EXPERTS[env_id]), range(_ROWS))
-    contenders = {"single": replay_single(env_id, played), "batch": _replay_batch(env_id, played)}
-    speeds = timed(contenders)
-    turns = statistics.fmean(len(episode.turns) for episode in played)
-    return env_id, f"{turns:.1f}", f"{speeds['single']:,.0f}", f"{speeds['batch']:,.0f}"
-
-
-def replay_single(env_id: str, played: Iterable[Episode]) -> Callable[[], int]:
-    """What plays the next of the recorded episodes again, by `gym.make`, and returns its turns."""
-    env = gymnasium.make(env_id)
-    env.reset(seed=0)
-    scripts = itertools.cycle([(episode.task, [turn.action for turn in episode.turns]) for episode in played])
-
-    def play() -> int:
-        task, actions = next(scripts)
-        env.reset(options={"task": task})
-        for steps, action in enumerate(actions, 1):
-            _, _, terminated, truncated, _ = env.step(action)
-            if terminated or truncated:
-                return steps
-        return len(actions)
-
-    return play
-
-
-def _replay_batch(env_id: str, played: Sequence[Episode]) -> Callable[[], int]:
-    batch = vectorise(env_id, len(played))
-    tasks = [episode.task for episode in played]
-    # A chance move can make an episode longer than the recorded one: then its last action is repeated.
-    scripts = [[turn.action for turn in episode.turns] for episode in played]
-    endless = [itertools.chain(script, itertools.repeat(script[-1])) for script in scripts]
-    batch.reset(seed=0, options={"task": tasks})
-
-    def play() -> int:
-        for _ in range(10):
-            batch.step([next(actions) for actions in endless])
-            over = batch.over
-            if over.any():
-                batch.reset(options={"reset_mask": over, "task": tasks})
-                for row in over.nonzero()[0].tolist():
-                    endless[row] = itertools.chain(scripts[row], itertools.repeat(scripts[row][-1]))
-        return 10 * len(played)
-
-    return play
-
-
-def measure(
-    contenders: Mapping[str, Callable[[], int]],
-    rounds: int,
-    seconds: float,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
-    """Median steps per second of each contender; a contender plays some steps and returns how many."""
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    for _, (name, play) in itertools.product(range(rounds), contenders.items()):
-        steps, start = 0, clock()
-        while clock() - start < seconds:
-            steps += play()
-        speeds[name].append(steps / (clock() - start))
-    return {name: statistics.median(values) for name, values in speeds.items()}
-
-
-def _single(env_id: str) -> Callable[[], int]:
-    env = gymnasium.make(env_id)
-    env.reset(seed=0)
-    guesses = itertools.cycle(_GUESSES)
-
-    def play() -> int:
-        for _ in range(500):
-            _, _, terminated, truncated, _ = env.step(next(guesses))
-            if terminated or truncated:
-                env.reset()
-        return 500
-
-    return play
-
-
-def _synchronous(env_id: str) -> Callable[[], int]:
-    batch = gymnasium.make_vec(env_id, num_envs=64, vectorization_mode="sync")
-    batch.reset(seed=0)
-    turn = itertools.count()
-
-    def play() -> int:
-        for _ in range(10):
-            at = next(turn)
-            batch.step(tuple(_GUESSES[(at + row) % 50] for row in range(64)))
-        return 640
-
-    return play
-
-
-def _batched(env_id: str) -> Callable[[], int]:
-    batch = vectorise(env_id, 64)
-    batch.reset(seed=0)
-    turn = itertools.count()
-
-    def play() -> int:
-        for _ in range(10):
-            at = next(turn)
-            batch.step(tuple(_GUESSES[(at + row) % 50] for row in range(64)))
-            if batch.over.any():
-                batch.reset(options={"reset_mask": batch.over})
-        return 640
-
-    return play
-
-
-if __name__ == "__main__":
-    main()
+    speeds = timed({"single": replay_single(env_id, played), "batch": replay_batch(env_id, played)})
+    return {
+        "id": env_id,
+        "turns per episode": statistics.fmean(len(episode.turns) for episode in played),
+        "gym.make, steps/s": speeds["single"],
+        f"make_vec {_ROWS}, steps/s": speeds["batch"],
+    }

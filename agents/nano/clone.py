@@ -10,7 +10,7 @@ from random import Random
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from agents.json_arguments import json_object
+from agents.options import json_object, share
 from agents.nano.model import make_model, make_tokenizer, save
 from agents.nano.noisy_expert import NoisyExpert
 from agents.nano.teaching import teach
@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="its arguments (default: {})")
     add("--out", type=Path, required=True, help="folder of the policy")
     add("--model", type=Path, help="a nano policy to go on from; without it, a new one with a tokenizer of its own")
-    add("--skill", type=_share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
-    add("--broken", type=_share, default=0.0, help="chance that a message breaks off (default: %(default)s)")
+    add("--skill", type=share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
+    add("--broken", type=share, default=0.0, help="chance that a message breaks off (default: %(default)s)")
     add("--steps", type=int, default=400, help="optimizer steps of 32 episodes (default: %(default)s)")
     add("--learning-rate", type=float, default=1e-3, help="at its highest (default: %(default)s)")
     add("--width", type=int, default=128, help="of a new policy (default: %(default)s)")
@@ -86,13 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")
     add("--episodes", type=int, default=256, help="episodes to measure the start on (default: %(default)s)")
     return parser
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0.0 <= share <= 1.0:
-        raise argparse.ArgumentTypeError(f"a share is from 0 to 1; got {text}")
-    return share
 
 
 if __name__ == "__main__":

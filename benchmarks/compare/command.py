@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from agents.json_arguments import json_object
+from agents.options import json_object
 from benchmarks.compare.one_run import import_environments
 from benchmarks.compare.records import RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.json_arguments import json_object
+from agents.options import json_object
 from agents.small.learner import Learner
 from agents.small.worlds import World, make_world
 from benchmarks.harness.methods import HELP, check_methods, parse_methods

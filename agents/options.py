@@ -1,4 +1,4 @@
-"""Types of command-line options, for the commands of agents and of the benchmarks: text → value, or an error to show."""
+"""Types of command-line options, for the commands of agents and of the benchmarks: text in, value or error out."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import torch
 from agents.small.mlp import MlpPolicy
 from agents.small.tabular import TabularPolicy
 from agents.small.worlds import factored_one_hot, make_world
-from benchmarks.small.mlp import KIND, main
+from benchmarks.__main__ import main
 from turnenv.exact import softmax
 
 
@@ -54,8 +54,13 @@ def test_an_unknown_optimizer_is_refused():
 
 
 def test_the_command_trains_it(tmp_path, capsys):
-    arguments = ["--seeds", "1", "--iterations", "15", "--credit", "mt_grpo", "--learning-rate", "0.05"]
-    assert main(KIND, [*arguments, "--hidden", "16", "--out", str(tmp_path)]) == 0
+    arguments = ["--policy", "mlp", "--seeds", "1", "--steps", "15", "--methods", "mt_grpo", "--learning-rate", "0.05"]
+    assert main(["small", *arguments, "--hidden", "16", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert 'hidden=[16] optimizer="adam"' in said
     assert float(said.split("| mt_grpo")[1].split("|")[3]) > 80.0
+
+
+def test_a_tabular_policy_has_no_hidden_layers(tmp_path, capsys):
+    assert main(["small", "--hidden", "16", "--out", str(tmp_path)]) == 2
+    assert "pass --policy mlp too" in capsys.readouterr().err

@@ -10,10 +10,10 @@ from random import Random
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from agents.options import json_object, share
 from agents.nano.model import make_model, make_tokenizer, save
 from agents.nano.noisy_expert import NoisyExpert
 from agents.nano.teaching import teach
+from agents.options import json_object, share
 from turnenv.envs import IDS
 from turnenv.rollout import collect, vectorise
 from turnenv.training import ChatPolicy, episode_metrics

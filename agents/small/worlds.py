@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.small.toy_text import MAX_STEPS, TurnRewards, toy_model
-from turnenv.core import TextVectorEnv
+from turnenv.core import TextEnv, TextVectorEnv
 from turnenv.exact import TabularModel, expected_return, optimal, over_states, tabular_model
 
 __all__ = ["World", "factored_one_hot", "make_world"]
@@ -61,7 +62,7 @@ def make_world(env_id: str, kwargs: Mapping[str, Any], tasks: int = 1) -> World:
         tasks: tasks 0 … tasks - 1 are played; a tabular task of Gymnasium has one.
 
     Raises:
-        ValueError: if the id is unknown, or its environment cannot be enumerated.
+        ValueError: if the id or an argument is unknown, or the environment cannot be enumerated.
     """
     env_id = _known(env_id)
     if env_id.startswith("turnenv/"):
@@ -73,34 +74,59 @@ def _known(env_id: str) -> str:
     for name in (env_id, f"turnenv/{env_id}", f"turnenv/{env_id}-v0"):
         if name in gymnasium.registry:
             return name
+    close = difflib.get_close_matches(f"turnenv/{env_id.removeprefix('turnenv/')}", gymnasium.registry, n=2)
+    close = close or difflib.get_close_matches(env_id, gymnasium.registry, n=2)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
     raise ValueError(
-        f"no environment is named {env_id!r}; try turnenv/CreditChain-easy-v0, turnenv/GridQuest-easy-v0, "
-        "turnenv/BlocksArm-easy-v0, FrozenLake-v1, Taxi-v4 or CliffWalking-v1"
+        f"no environment is named {env_id!r}; {hint}small policies play CreditChain, GridQuest, BlocksArm (with -easy, "
+        "-hard, …), FrozenLake-v1, Taxi-v4 and CliffWalking-v1"
     )
 
 
+def _made(env_id: str, kwargs: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    try:
+        return gymnasium.make(env_id, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"{env_id} does not take these arguments: {error}") from error
+
+
 def _text_world(env_id: str, kwargs: Mapping[str, Any], tasks: Sequence[int]) -> World:
-    env: Any = gymnasium.make(env_id, **kwargs).unwrapped
+    env: Any = _made(env_id, kwargs).unwrapped
     if not hasattr(env, "action_texts") or not hasattr(env, "observation_key"):
         raise ValueError(f"{env_id} does not list its actions and observations (turnenv.exact.model.Enumerable)")
     model = tabular_model(env, tasks)
     index = {key: number for number, key in enumerate(model.observation_keys)}
 
     def seen(env: Any, observation: str) -> int:
-        # `snapshot().state` would say the same, and copy the whole state each turn.
-        return index[env.observation_key(env._state)]
+        return index[env.observation_key(env.shown_state)]
 
-    def make_batch(num_envs: int) -> TextVectorEnv:
-        return cast(TextVectorEnv, gymnasium.make_vec(env_id, num_envs=num_envs, **kwargs))
+    spec = gymnasium.spec(env_id)
+    make_one = functools.partial(_showing_state(type(env)), **{**spec.kwargs, **kwargs})
+    return World(model, tasks, model.actions, functools.partial(TextVectorEnv, make_one), seen)
 
-    return World(model, tasks, model.actions, make_batch, seen)
+
+def _showing_state(family: type[TextEnv[Any]]) -> type[TextEnv[Any]]:
+    """The family with the state of its episode as `shown_state`.
+
+    `start` makes the state and `respond` changes it in place, so that the object from `start` stays the episode's.
+    `snapshot().state` has the same content, but copies it, which takes longer than the turn.
+    """
+
+    class Showing(family):  # type: ignore[misc, valid-type]
+        shown_state: Any
+
+        def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Any, str]:
+            self.shown_state, observation = super().start(rng, options)
+            return self.shown_state, observation
+
+    return Showing
 
 
 def _toy_world(env_id: str, kwargs: Mapping[str, Any]) -> World:
     kwargs = {"max_episode_steps": gymnasium.spec(env_id).max_episode_steps or MAX_STEPS.get(env_id, 0), **kwargs}
     if not kwargs["max_episode_steps"]:
         raise ValueError(f"{env_id} has no time limit; pass max_episode_steps among the environment's arguments")
-    env = gymnasium.make(env_id, **kwargs)
+    env = _made(env_id, kwargs)
     if not hasattr(env.unwrapped, "P"):
         raise ValueError(f"{env_id} carries no transition table `P`; FrozenLake, Taxi and CliffWalking do")
     model = toy_model(env, int(kwargs["max_episode_steps"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from collections.abc import Sequence
 
@@ -84,13 +83,11 @@ def _differences(comparison: Comparison) -> str:
 
 
 def _cell(interval: Interval, metric: Metric) -> str:
-    spread = "" if math.isnan(interval.half_width) else f" ± {interval.half_width:.{metric.digits}f}"
-    return f"{interval.mean:.{metric.digits}f}{spread}"
+    return f"{interval:.{metric.digits}f}"
 
 
 def _difference_cell(interval: Interval, metric: Metric) -> str:
-    spread = "" if math.isnan(interval.half_width) else f" ± {interval.half_width:.{metric.digits}f}"
-    text = f"{interval.mean:+.{metric.digits}f}{spread}"
+    text = f"{interval:+.{metric.digits}f}"
     return f"**{text}**" if interval.excludes_zero else text
 
 

@@ -20,6 +20,20 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="what compare was given as --out")
 
 
+def add_methods(parser: argparse.ArgumentParser, order: str) -> None:
+    """Add `--methods`; `order` says what the command does with their order."""
+    from benchmarks.harness.methods import HELP
+
+    parser.add_argument("--methods", default="grpo_or,grpo_mr,mt_grpo", help=f"{HELP}; {order}")
+
+
+def add_seeds(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add `--seeds`, which `parse_seeds` reads."""
+    parser.add_argument(
+        "--seeds", default=default, help="how many (3 means 0,1,2), or which (0,1,7; one alone is written 5,)"
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`, for the commands whose answer is a table."""
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")

@@ -40,6 +40,11 @@ class Interval:
         """True if the whole interval lies on one side of zero; False if the half width is not known."""
         return self.low > 0 or self.high < 0
 
+    def __format__(self, spec: str) -> str:
+        """`mean ± half width`, or the mean alone where the half width is not known; `+.1f` gives the mean its sign."""
+        spread = "" if math.isnan(self.half_width) else f" ± {format(self.half_width, spec.removeprefix('+'))}"
+        return f"{format(self.mean, spec)}{spread}"
+
     def scaled(self, factor: float) -> Interval:
         """The same interval in another unit, `factor` of it to one of the old."""
         return Interval(self.mean * factor, self.half_width * abs(factor), self.count)

@@ -1,1 +1,1 @@
-"""Training runs of several methods on small policies, with exact success curves."""
+"""Methods compared on small policies, whose chance of success is computed exactly."""

@@ -1,202 +1,161 @@
-"""The command line that `python -m agents.small.tabular` and `python -m agents.small.mlp` share."""
+"""Compare methods on small policies, trained by plain policy gradient on environments that can be solved exactly."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agents.options import json_object
-from agents.small.learner import Learner
-from agents.small.worlds import World, make_world
-from benchmarks.harness.methods import HELP, check_methods, parse_methods
-from benchmarks.small.rows import add_row, read_rows
-from benchmarks.small.runs import Row, Settings, train
-from turnenv.credit import Estimator
+from agents.options import count, json_object, positive, share
+from benchmarks.harness.options import add_json, add_methods, add_seeds, parse_seeds
+from benchmarks.small.policies import LEARNING_RATES, MLP_OPTIONS, make_policy, policy_options
 
-_EXAMPLES = """examples:
-  python -m agents.{name} --env CreditChain-easy
-  python -m agents.{name} --env GridQuest --credit grpo_or,mt_grpo,mt_grpo:accumulate=true --iterations 400
-  python -m agents.{name} --env CreditChain --env-kwargs '{{"mode": "hackable"}}' --credit grpo_or,mt_grpo
-  python -m agents.{name} --env FrozenLake-v1 --learning-rate 1 3 10
-  python -m agents.{name} --env Taxi-v4 --credit grpo_mr,my_module:my_function
+if TYPE_CHECKING:
+    from agents.small.worlds import World
+    from benchmarks.harness.methods import Method
+    from benchmarks.small.records import Row, Run, Settings
+
+EXAMPLES = """\
+examples:
+  python -m benchmarks small
+  python -m benchmarks small --env GridQuest-easy --methods grpo_or,mt_grpo,mt_grpo:accumulate=true --steps 200
+  python -m benchmarks small --env CreditChain --env-kwargs '{"mode": "hackable"}' --methods grpo_or,mt_grpo
+  python -m benchmarks small --env FrozenLake-v1 --learning-rate 1 3 10
+  python -m benchmarks small --policy mlp --hidden 32 32 --methods grpo_mr,turnenv.credit:mt_grpo
 
 environments: those that can be solved exactly. turnenv's CreditChain, GridQuest and BlocksArm (with -easy, -hard, …)
 keep their own turn rewards; Gymnasium's FrozenLake, Taxi and CliffWalking get potential-based ones from the shortest
 distance in their own transition table, and their success as the outcome. Every point of a curve is the policy's exact
 chance of success, so that seeds differ by training alone.
+
+what is written to --out:
+  rows.jsonl   one line per finished run: settings, curve, provenance
+  report.md    means with 95 % intervals over seeds, paired differences (also printed)
+  curves.png   success against episodes, one band per method
+
 The same command goes on where it was stopped: a finished run is never repeated.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of policy.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add(
+        "--policy",
+        choices=sorted(LEARNING_RATES),
+        default="tabular",
+        help="one logit per observation and action (tabular), or a small torch network (mlp)",
+    )
+    add("--env", default="CreditChain-easy", help="environment id; turnenv/ and -v0 may be left out")
+    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="arguments of the environment")
+    add("--tasks", type=count, default=1, help="tasks 0 … N-1 are played, evenly")
+    add_methods(parser, "the first is what the others are compared with")
+    add_seeds(parser, "5")
+    add("--steps", type=count, default=100, help="updates of the policy")
+    add("--groups", type=count, default=4, help="groups per step, each of one task and one noise")
+    add("--group-size", type=count, default=8, help="episodes per group")
+    rates = ", ".join(f"{rate:g} for {kind}" for kind, rate in LEARNING_RATES.items())
+    add(
+        "--learning-rate",
+        type=positive,
+        nargs="+",
+        metavar="RATE",
+        help=f"several are swept, the same for every method, and each method's best is marked (default: {rates})",
+    )
+    add(
+        "--hidden",
+        type=count,
+        nargs="*",
+        metavar="UNITS",
+        help=f"mlp: units of each hidden layer; no number for a linear policy (default: {MLP_OPTIONS['hidden'][0]})",
+    )
+    add(
+        "--optimizer",
+        choices=("adam", "sgd"),
+        help=f"mlp: adam evens out the scales of the estimators, sgd does not (default: {MLP_OPTIONS['optimizer']})",
+    )
+    add("--eval-every", type=count, default=1, help="steps between two points of the curve")
+    add("--threshold", type=share, default=0.9, help="share of the optimum to which episodes are counted")
+    add("--out", type=Path, help="folder of the results (default: results/small/POLICY/ENV)")
+    add_json(parser)
 
-    Attributes:
-        name: `tabular` for `python -m agents.small.tabular`.
-        title: what it is, for `--help`.
-        learning_rates: by default.
-        make: makes a fresh policy for a world, a learning rate, a seed and the parsed arguments.
-        add_arguments: adds the options that only this kind has.
-    """
 
-    name: str
-    title: str
-    learning_rates: tuple[float, ...]
-    make: Callable[[World, float, int, Namespace], Learner]
-    add_arguments: Callable[[ArgumentParser], None] = lambda parser: None
-
-
-def main(kind: Kind, arguments: Sequence[str] | None = None) -> int:
-    """Train, print the tables, write report and picture; a mistake of the user's is one line and exit code 2."""
-    parser = _parser(kind)
-    given = parser.parse_args(arguments)
-    try:
-        print(compare(kind, given, _own_options(kind, given)))
-    except (ValueError, TypeError, OSError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted: finished runs are kept; the same command goes on from there", file=sys.stderr)
-        return 130
-    return 0
-
-
-def compare(kind: Kind, given: Namespace, own: str) -> str:
-    """Train what is missing and return the report, which is also written beside the rows.
-
-    Args:
-        kind: of policy.
-        given: the parsed arguments.
-        own: the options that only this kind has, as the settings record them.
-    """
+def run(given: argparse.Namespace) -> int:
+    """Train what is missing, write report and picture, print the report."""
+    from agents.small.worlds import make_world
+    from benchmarks.harness.methods import check_methods, parse_methods
     from benchmarks.small.picture import draw
-    from benchmarks.small.report import render
+    from benchmarks.small.records import RowFile
+    from benchmarks.small.report import render, results
 
-    named = parse_methods(given.credit)
-    check_methods(named, shared=given.credit_kwargs)
-    methods = {method.label: method.estimator(**given.credit_kwargs) for method in named}
+    methods = parse_methods(given.methods)
+    check_methods(methods)
+    runs = plan(
+        _settings(given), methods, given.learning_rate or [LEARNING_RATES[given.policy]], parse_seeds(given.seeds)
+    )
     world = make_world(given.env, given.env_kwargs, given.tasks)
-    planned = list(_plan(kind, given, methods, own))
-    folder = given.out or Path("results") / kind.name / given.env.replace("/", "-")
-    path = folder / "rows.jsonl"
-    done = {row.settings: row for row in read_rows(path)}
-    missing = [settings for settings in planned if settings not in done]
-    if len(missing) < len(planned):
-        print(f"{len(planned) - len(missing)} of {len(planned)} runs were finished before", file=sys.stderr)
-    for row in _train_all(kind, given, world, methods, missing):
-        add_row(path, row)
-        done[row.settings] = row
-    rows = [done[settings] for settings in planned]
+    folder = given.out or Path("results/small") / given.policy / given.env.replace("/", "-")
+    file = RowFile(folder)
+    done = {row.run_id: row for row in file.read()}
+    missing = [run for run in runs if run.run_id not in done]
+    print(f"{len(runs)} runs, {len(runs) - len(missing)} finished already; results in {folder}", file=sys.stderr)
+    for row in _do_all(missing, world):
+        file.append(row)
+        done[row.run_id] = row
+    rows = [done[run.run_id] for run in runs]
     report = render(rows, given.threshold, world.optimum)
     (folder / "report.md").write_text(report, encoding="utf-8")
     draw(rows, folder / "curves.png")
-    return f"{report}\nRows, report and curves: {folder}"
+    print(json.dumps({"schema": 1, **results(rows, given.threshold, world.optimum)}) if given.json else report)
+    print(f"in {folder}: rows.jsonl, report.md, curves.png", file=sys.stderr)
+    return 0
 
 
-def _plan(kind: Kind, given: Namespace, methods: dict[str, Estimator], own: str) -> Iterator[Settings]:
-    """Seed by seed, so that what a stopped command leaves is paired."""
-    for seed in range(given.first_seed, given.first_seed + given.seeds):
-        for label in methods:
-            for rate in given.learning_rate:
-                yield Settings(
-                    policy=f"{kind.name}{own}",
-                    env=given.env,
-                    env_kwargs=json.dumps(given.env_kwargs, sort_keys=True),
-                    tasks=given.tasks,
-                    method=label,
-                    credit_kwargs=json.dumps(given.credit_kwargs, sort_keys=True),
-                    learning_rate=rate,
-                    seed=seed,
-                    groups=given.groups,
-                    group_size=given.group_size,
-                    iterations=given.iterations,
-                    evaluate_every=given.evaluate_every,
-                )
+def plan(settings: Settings, methods: Sequence[Method], rates: Sequence[float], seeds: Sequence[int]) -> list[Run]:
+    """Every run, seed by seed, so that what a stopped command leaves is paired."""
+    from benchmarks.small.records import Run
+
+    return [
+        Run(settings=settings, method=method, learning_rate=rate, seed=seed)
+        for seed in seeds
+        for method in methods
+        for rate in dict.fromkeys(rates)
+    ]
 
 
-def _train_all(
-    kind: Kind, given: Namespace, world: World, methods: dict[str, Estimator], missing: Sequence[Settings]
-) -> Iterator[Row]:
+def _settings(given: argparse.Namespace) -> Settings:
+    from benchmarks.small.records import Settings
+
+    return Settings(
+        policy=given.policy,
+        policy_kwargs=policy_options(given.policy, {name: getattr(given, name) for name in MLP_OPTIONS}),
+        env=given.env,
+        env_kwargs=given.env_kwargs,
+        tasks=given.tasks,
+        groups=given.groups,
+        group_size=given.group_size,
+        steps=given.steps,
+        eval_every=given.eval_every,
+    )
+
+
+def _do_all(runs: Sequence[Run], world: World) -> Iterator[Row]:
     from tqdm import tqdm
 
-    total = sum(settings.iterations for settings in missing)
-    with tqdm(total=total, unit="update", disable=None if missing else True) as bar:
+    from benchmarks.small.runs import do
 
-        def progress(iteration: int, success: float) -> None:
+    total = sum(run.settings.steps for run in runs)
+    with tqdm(total=total, unit="step", disable=None if runs else True) as bar:
+
+        def progress(step: int, success: float) -> None:
             bar.set_postfix_str(f"success {success:.0%}", refresh=False)
             bar.update(1)
 
-        for settings in missing:
-            bar.set_description(f"{settings.method} lr {settings.learning_rate:g} seed {settings.seed}")
-            learner = kind.make(world, settings.learning_rate, settings.seed, given)
-            yield train(settings, world, learner, methods[settings.method], progress)
-
-
-def _parser(kind: Kind) -> ArgumentParser:
-    parser = ArgumentParser(
-        prog=f"python -m agents.{kind.name}",
-        description=f"Train {kind.title} by plain policy gradient with the estimators of turnenv.credit, several side "
-        "by side over the same seeds, and report with intervals.",
-        epilog=_EXAMPLES.format(name=kind.name),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--env", default="CreditChain-easy", help="what is played; turnenv/ and -v0 may be left out (%(default)s)")
-    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="its arguments, e.g. '{\"length\": 8}'")
-    add("--tasks", type=_positive, default=1, help="tasks 0 … N-1 are played, evenly (%(default)s)")
-    add(
-        "--credit",
-        default="grpo_or,grpo_mr,mt_grpo",
-        help=f"{HELP}; the first is what the others are compared with (%(default)s)",
-    )
-    add("--credit-kwargs", type=json_object, default={}, metavar="JSON", help="options for every method")
-    add("--seeds", type=_positive, default=5, help="runs of each method (%(default)s)")
-    add("--first-seed", type=int, default=0, help="the first seed (%(default)s)")
-    add("--groups", type=_positive, default=4, help="groups an update, each of one task and one noise (%(default)s)")
-    add("--group-size", type=_positive, default=8, help="episodes a group (%(default)s)")
-    add("--iterations", type=_positive, default=100, help="updates (%(default)s)")
-    add("--evaluate-every", type=_positive, default=1, help="updates between points of the curve (%(default)s)")
-    rates = " ".join(f"{rate:g}" for rate in kind.learning_rates)
-    add(
-        "--learning-rate",
-        type=_rate,
-        nargs="+",
-        default=list(kind.learning_rates),
-        metavar="RATE",
-        help=f"several are swept, equally for every method, and its best is reported ({rates})",
-    )
-    add(
-        "--threshold",
-        type=float,
-        default=0.9,
-        help="share of the optimum to count episodes to (%(default)s)",
-    )
-    add("--out", type=Path, help=f"folder of rows.jsonl, report.md and curves.png (results/{kind.name}/ENV)")
-    kind.add_arguments(parser)
-    return parser
-
-
-def _own_options(kind: Kind, given: Namespace) -> str:
-    """The options that only this kind has, as its settings name them."""
-    alone = ArgumentParser()
-    kind.add_arguments(alone)
-    names = [action.dest for action in alone._actions if action.dest != "help"]
-    return "".join(f" {name}={json.dumps(getattr(given, name))}" for name in names)
-
-
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
-    return value
-
-
-def _rate(text: str) -> float:
-    if not (value := float(text)) > 0.0:
-        raise argparse.ArgumentTypeError(f"must be above 0; got {text}")
-    return value
+        for run in runs:
+            bar.set_description(run.title)
+            settings = run.settings
+            learner = make_policy(settings.policy, settings.policy_kwargs, world, run.learning_rate, run.seed)
+            yield do(run, world, learner, progress)

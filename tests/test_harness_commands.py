@@ -86,7 +86,9 @@ def test_the_commands_of_the_pages_exist(monkeypatch):
         assert main(example) == 0, example
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("copmare", "compare"), ("transcript", "transcripts"), ("smal", "small")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("copmare", "compare"), ("transcript", "transcripts"), ("smalls", "small")]
+)
 def test_a_mistyped_command_names_the_nearest(typed, meant, capsys):
     with pytest.raises(SystemExit, match="2"):
         main([typed, "results"])

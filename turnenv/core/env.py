@@ -126,9 +126,10 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         """
 
     def state_key(self, state: State) -> object:
-        """What tells two states apart: numbers, texts, tuples, lists and dicts of them (no sets, no object arrays).
+        """All that the future depends on: equal keys, equal states (see `hash_state` for what is equal).
 
-        Anything else counts by its `repr`, which must be the same in every process.
+        Return numbers, strings, and tuples, lists, dicts, dataclasses or arrays of them; a tuple of constants is
+        fastest. Sets are refused, and any other object counts by its `repr`, which must be the same in every process.
         """
         return state
 

@@ -149,7 +149,7 @@ class CustomerService(TextEnv[Conversation]):
     def state_key(self, state: Conversation) -> object:
         """The task, the turn, the records and the customer's mood."""
         records = state.records
-        changes, opened = sorted(records.changes.items()), sorted(records.opened)
+        changes, opened = tuple(sorted(records.changes.items())), tuple(sorted(records.opened))
         return state.task, state.turn, changes, opened, records.identified, records.breaches, state.mood.key()
 
 

@@ -1,1 +1,5 @@
-"""turnenv's environments in the shape that other libraries take: one module a library, none imported here."""
+"""Other environments in, turnenv's out: any `gymnasium.Env` of strings, peers' suites, TRL's form."""
+
+from turnenv.adapters.any_env import AnyEnv, as_text_env, env_maker
+
+__all__ = ["AnyEnv", "as_text_env", "env_maker"]

@@ -221,6 +221,17 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         cut = end is _FAULT or (end is _TURN_LIMIT and self.max_turns > 1)
         return text, turn_reward + outcome.reward, not cut, cut, info
 
+    def cut(self) -> Outcome:
+        """End the running episode from outside, as a time limit does, with the outcome that the task gives to silence.
+
+        Raises:
+            gymnasium.error.ResetNeeded: if no episode was ever begun.
+        """
+        if self._task < 0:
+            raise ResetNeeded("there is no episode to cut: call reset() first")
+        self._over = True
+        return self._cut()
+
     def _cut(self) -> Outcome:
         components, total = _as_floats(self.silence(self._state))
         return Outcome(total, False, End.TURN_LIMIT, components)

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from turnenv.core.contract import TextEnvironment
 from turnenv.core.env import TextEnv
 
 _Step = tuple[str, float, bool, bool, dict[str, Any]]
@@ -38,7 +39,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
 
     metadata = {"autoreset_mode": AutoresetMode.DISABLED, **TextEnv.metadata}  # noqa: RUF012 (Gymnasium's declaration)
 
-    def __init__(self, make: Callable[..., TextEnv[Any]], num_envs: int = 1, **kwargs: Any) -> None:
+    def __init__(self, make: Callable[..., TextEnvironment], num_envs: int = 1, **kwargs: Any) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1; got {num_envs}")
         self.num_envs = num_envs

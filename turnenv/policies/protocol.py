@@ -28,5 +28,5 @@ class Policy(Protocol):
     def begin(self, system_prompts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -> None:
         """Forget the last batch; `len(system_prompts)` episodes are about to begin."""
 
-    def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action]:
-        """Act in the episodes `rows` (those still running) after reading what is new in each."""
+    def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action | str]:
+        """Act in the episodes `rows` (those still running) after reading what is new in each; one action per row."""

@@ -1,0 +1,149 @@
+"""One way in: whatever is a text environment under Gymnasium's API becomes one that keeps turnenv's contract."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, cast
+
+import gymnasium
+from gymnasium.vector import VectorEnv
+from gymnasium.wrappers import TimeLimit
+
+from turnenv.adapters.gymnasium import GymnasiumEnv
+from turnenv.adapters.wrapped import WrappedTextEnv, without_checks
+from turnenv.core.contract import TextEnvironment
+
+__all__ = ["AnyEnv", "as_text_env", "env_maker", "load_env", "made"]
+
+AnyEnv: TypeAlias = str | gymnasium.Env[Any, Any] | Callable[..., gymnasium.Env[Any, Any]]
+"""An id, an environment (wrapped or not, turnenv's or not), or a function or class that makes one."""
+
+_FORMS = "give an id, a gymnasium.Env, or a function that makes one"
+
+
+def as_text_env(env: AnyEnv, **kwargs: Any) -> TextEnvironment:
+    """Adapt one environment to the contract of `turnenv.TextEnv`.
+
+    * A `TextEnv` is returned as it is.
+    * A `TextEnv` in wrappers keeps all of them (`turnenv.adapters.wrapped.WrappedTextEnv`); wrappers that only watch
+      (`OrderEnforcing`, `PassiveEnvChecker`) are left out.
+    * Another `gymnasium.Env` with strings both ways is adapted by `turnenv.adapters.gymnasium.GymnasiumEnv`.
+
+    Args:
+        env: what to play; a string is an id that `gymnasium.make` takes, or `module:function`.
+        **kwargs: passed to `gymnasium.make` or to the function.
+
+    Raises:
+        TypeError: if it is no text environment; the message says what to do.
+        ValueError: if a wrapper loses turn rewards; the message names it.
+    """
+    return _adapted(made(env, **kwargs))
+
+
+def made(env: AnyEnv, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """The environment of an id or a function, not adapted; an instance as it is.
+
+    Raises:
+        TypeError: if it is no environment, or an instance came with `kwargs`.
+    """
+    if isinstance(env, str):
+        env = load_env(env)
+    if isinstance(env, gymnasium.Env):
+        if kwargs:
+            raise TypeError(f"{sorted(kwargs)} cannot be set on an environment that is already made; pass an id")
+        return env
+    result: Any = gymnasium.make(env, **kwargs) if isinstance(env, str) else env(**kwargs) if callable(env) else env
+    if isinstance(result, VectorEnv):
+        raise TypeError(f"a {type(result).__name__} holds many environments; {_FORMS}, and it is batched here")
+    if not isinstance(result, gymnasium.Env):
+        raise TypeError(f"a {type(result).__name__} is no environment: {_FORMS}")
+    return result
+
+
+def _adapted(env: gymnasium.Env[Any, Any]) -> TextEnvironment:
+    env = without_checks(env)
+    if isinstance(env, WrappedTextEnv) or (isinstance(env, TextEnvironment) and not isinstance(env, gymnasium.Wrapper)):
+        return cast(TextEnvironment, env)
+    if isinstance(env.unwrapped, TextEnvironment):
+        return WrappedTextEnv(env)
+    return GymnasiumEnv(env)
+
+
+def env_maker(env: AnyEnv, *, max_turns: int | None = None, **kwargs: Any) -> Callable[[], TextEnvironment]:
+    """A function that makes one fresh, adapted environment at each call.
+
+    An instance is copied, and never played itself: by its spec (`gymnasium.make(env.spec)`), or else by `deepcopy`.
+
+    Args:
+        env: what to play; see `as_text_env`.
+        max_turns: put a `TimeLimit` of so many turns around it.
+        **kwargs: passed to `gymnasium.make` or to the function.
+
+    Raises:
+        TypeError: if an instance can be copied in neither way, or came with `kwargs`.
+    """
+    make = _copier(env, kwargs) if isinstance(env, gymnasium.Env) else lambda: made(env, **kwargs)
+    if max_turns is None:
+        return lambda: as_text_env(make())
+    return lambda: as_text_env(TimeLimit(make(), max_turns))
+
+
+def _copier(env: gymnasium.Env[Any, Any], kwargs: Mapping[str, Any]) -> Callable[[], gymnasium.Env[Any, Any]]:
+    made(env, **kwargs)
+    if _made_again(env) is not None:
+        return lambda: cast(gymnasium.Env[Any, Any], _made_again(env))
+    try:
+        kept = copy.deepcopy(env)
+    except Exception as error:
+        raise TypeError(
+            f"{env} can be copied neither by its spec nor by deepcopy ({error!r}): pass a function that makes one"
+        ) from error
+    return lambda: copy.deepcopy(kept)
+
+
+def _made_again(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any] | None:
+    """The environment made anew by its spec; None if it has none that tells all of its wrappers."""
+    if env.spec is None or env.spec.entry_point is None:
+        return None
+    try:
+        again = gymnasium.make(env.spec)
+    except Exception:  # noqa: BLE001 (a wrapper that does not record its arguments, an entry point that moved, …)
+        return None
+    return again if _chain(again) == _chain(env) else None
+
+
+def _chain(env: gymnasium.Env[Any, Any]) -> list[type]:
+    chain = [type(env)]
+    while isinstance(env, gymnasium.Wrapper):
+        env = env.env
+        chain.append(type(env))
+    return chain
+
+
+def load_env(name: str) -> str | Callable[..., gymnasium.Env[Any, Any]]:
+    """Read what a command line calls an environment.
+
+    Args:
+        name: an id; `module:id`, which imports the module first; or `module:function` (or class), which makes one.
+
+    Returns:
+        The id, or the function.
+
+    Raises:
+        ValueError: if the module cannot be imported, or has no such function and no such id.
+    """
+    module_name, colon, rest = name.rpartition(":")
+    if not colon:
+        return name
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ValueError(f"{name}: {error}; the module must be importable from here") from error
+    if rest in gymnasium.registry:
+        return rest
+    found: Mapping[str, Any] = vars(module)
+    if rest in found and callable(found[rest]):
+        return cast(Callable[..., gymnasium.Env[Any, Any]], found[rest])
+    raise ValueError(f"{module_name} neither registers the id {rest!r} nor has a function of that name")

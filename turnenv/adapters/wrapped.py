@@ -1,0 +1,172 @@
+"""A turnenv environment under Gymnasium's wrappers: every wrapper applies, and no turn's reward is lost above them."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Text
+from gymnasium.wrappers import NormalizeReward, OrderEnforcing, PassiveEnvChecker
+
+from turnenv.core.contract import TextEnvironment, closing_info
+from turnenv.types import End, Outcome
+
+__all__ = ["WrappedTextEnv", "without_checks", "wrappers_of"]
+
+_INSTEAD = "scale, clip or replace turn rewards and outcome separately with turnenv.wrappers.TransformTurnRewards"
+_ROUNDING = 1e-6
+
+
+def wrappers_of(env: gymnasium.Env[Any, Any]) -> Iterator[gymnasium.Wrapper[Any, Any, Any, Any]]:
+    """The wrappers around an environment, the outermost first."""
+    while isinstance(env, gymnasium.Wrapper):
+        yield env
+        env = env.env
+
+
+def without_checks(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
+    """The environment without the outermost wrappers that only watch (`OrderEnforcing`, `PassiveEnvChecker`)."""
+    while type(env) in (OrderEnforcing, PassiveEnvChecker):
+        env = env.env  # type: ignore[attr-defined]
+    return env
+
+
+class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
+    """Keeps the contract of `turnenv.TextEnv` above Gymnasium's wrappers.
+
+    What the policy reads has passed the wrappers, and what it writes passes them on the way in. An episode that a
+    wrapper truncates (`TimeLimit`) ends as `turn_limit`, with the outcome that the task gives to silence; one that a
+    wrapper terminates ends as `failed` with an outcome of 0. A snapshot is a deep copy of environment and wrappers.
+
+    Args:
+        env: a text environment of turnenv in at least one wrapper.
+
+    Raises:
+        TypeError: a wrapper changes texts into something else.
+        ValueError: a wrapper changes the reward, so that turn rewards and outcome would no longer sum to it.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        base = env.unwrapped
+        if not isinstance(base, TextEnvironment):
+            raise TypeError(
+                f"{type(base).__name__} is no text environment of turnenv; use turnenv.adapters.as_text_env"
+            )
+        self._base: TextEnvironment = base
+        for wrapper in wrappers_of(env):
+            _refuse(wrapper)
+        limits = [wrapper._max_episode_steps for wrapper in wrappers_of(env) if hasattr(wrapper, "_max_episode_steps")]
+        self.max_turns = min([base.max_turns, *limits])
+        self.num_tasks, self.tools, self.blocking = base.num_tasks, base.tools, base.blocking
+        self._over, self._turn = True, 0
+
+    @property
+    def spec(self) -> Any:  # type: ignore[override]
+        """Of the wrapped environment, its wrappers included."""
+        return self.env.spec
+
+    @property
+    def system_prompt(self) -> str:
+        """What the agent reads before the first observation."""
+        return self._base.system_prompt
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begin an episode; see `TextEnv.reset`.
+
+        Raises:
+            TypeError: if the wrappers return an observation that is no string.
+        """
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._over, self._turn = False, 0
+        missing = {"task", "system_prompt"} - info.keys()
+        if missing:
+            raise ValueError(f"{self._names()} drop {sorted(missing)} from the info of reset: pass info on as it is")
+        return self._text(observation), info
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Pass the agent's text through the wrappers; see `TextEnv.step`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: if the episode is over or was never begun.
+            TypeError: if the wrappers return an observation that is no string.
+            ValueError: if the wrappers lose or change a turn's reward.
+        """
+        if self._over:
+            raise ResetNeeded("the episode is over or was never begun: call reset() before step()")
+        self._turn += 1
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._check(float(reward), info)
+        if "outcome" not in info and (terminated or truncated):
+            outcome = self._ended_by_a_wrapper(bool(terminated))
+            info, reward = closing_info(info, outcome), float(reward) + outcome.reward
+        self._over = bool(terminated or truncated)
+        if "outcome" in info and not self._over:
+            raise ValueError(f"{self._names()} hide the end of an episode: return terminated and truncated as they are")
+        return self._text(observation), float(reward), bool(terminated), bool(truncated), info
+
+    def _ended_by_a_wrapper(self, terminated: bool) -> Outcome:
+        outcome = self._base.cut()
+        return Outcome(0.0, False, End.FAILED) if terminated else outcome
+
+    def cut(self) -> Outcome:
+        """End the running episode from outside; see `TextEnv.cut`."""
+        self._over = True
+        return self._base.cut()
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """This point of the episode, wrappers included.
+
+        Raises:
+            TypeError: if the environment or a wrapper cannot be copied.
+        """
+        try:
+            return {"env": copy.deepcopy(self.env), "over": self._over, "turn": self._turn}
+        except Exception as error:
+            raise TypeError(f"{self.env} cannot be copied, so it has no snapshots: {error!r}") from error
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Return to a snapshot; it can be restored again."""
+        self.env = copy.deepcopy(snapshot["env"])
+        self._base = self.env.unwrapped  # type: ignore[assignment]
+        self._over, self._turn = snapshot["over"], snapshot["turn"]
+
+    def _check(self, reward: float, info: Mapping[str, Any]) -> None:
+        if "turn_reward" not in info:
+            raise ValueError(f"{self._names()} drop turn_reward from info: pass info on as it is")
+        if info["turn"] != self._turn:
+            raise ValueError(
+                f"{self._names()} take several steps for one action, so that turn rewards are lost: leave that out"
+            )
+        expected = info["turn_reward"] + info["outcome_reward"]
+        if not math.isclose(reward, expected, rel_tol=_ROUNDING, abs_tol=_ROUNDING):
+            raise ValueError(
+                f"{self._names()} change the reward from {expected:g} to {reward:g}, so that turn rewards and outcome "
+                f"no longer sum to it: {_INSTEAD}"
+            )
+
+    def _text(self, observation: object) -> str:
+        if not isinstance(observation, str):
+            raise TypeError(
+                f"{self._names()} make a {type(observation).__name__} of the observation; a policy reads strings"
+            )
+        return observation
+
+    def _names(self) -> str:
+        return " and ".join(type(wrapper).__name__ for wrapper in wrappers_of(self.env))
+
+
+def _refuse(wrapper: gymnasium.Wrapper[Any, Any, Any, Any]) -> None:
+    """Raise for a wrapper that is known before any step to break the contract."""
+    name = type(wrapper).__name__
+    if isinstance(wrapper, gymnasium.RewardWrapper | NormalizeReward):
+        raise ValueError(f"{name} changes the reward without its parts, so that no turn would keep its own: {_INSTEAD}")
+    for what, space in (("observations", wrapper.observation_space), ("actions", wrapper.action_space)):
+        if not isinstance(space, Text):
+            raise TypeError(
+                f"{name} makes {what} of {space}; a policy reads and writes strings: leave that wrapper out"
+            )

@@ -1,0 +1,105 @@
+"""What the rollout, the trainer and the checker require of an environment, whoever wrote it, and its `info`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from gymnasium import Space
+
+from turnenv.types import Outcome
+
+
+@runtime_checkable
+class TextEnvironment(Protocol):
+    """An environment that keeps turnenv's contract: a `TextEnv`, or one that `turnenv.adapters` adapted."""
+
+    @property
+    def max_turns(self) -> int:
+        """The turn after which an unfinished episode is cut."""
+
+    @property
+    def num_tasks(self) -> int:
+        """Tasks are numbered 0 … num_tasks - 1."""
+
+    @property
+    def system_prompt(self) -> str:
+        """What the agent reads before the first observation."""
+
+    @property
+    def tools(self) -> tuple[Mapping[str, Any], ...]:
+        """JSON schemas of the tools, in the form that chat templates take."""
+
+    @property
+    def blocking(self) -> bool:
+        """True if a step waits for something outside this process, so that batches step in threads."""
+
+    @property
+    def render_mode(self) -> str | None:
+        """As in Gymnasium."""
+
+    @property
+    def observation_space(self) -> Space[Any]:
+        """Of strings."""
+
+    @property
+    def action_space(self) -> Space[Any]:
+        """Of strings."""
+
+    @property
+    def spec(self) -> Any:
+        """Gymnasium's description of how the environment was made; None if unknown."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begin an episode; info holds `task` and `system_prompt`."""
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Take the agent's text; info as `turnenv.TextEnv` describes it."""
+
+    def cut(self) -> Outcome:
+        """End the running episode from outside, as a time limit does."""
+
+    def snapshot(self) -> Any:
+        """This point of the episode, to branch from."""
+
+    def restore(self, snapshot: Any) -> None:
+        """Return to a snapshot."""
+
+    def render(self) -> Any:
+        """As in Gymnasium."""
+
+    def close(self) -> None:
+        """As in Gymnasium."""
+
+
+def turn_info(
+    turn_rewards: Sequence[float], components: Mapping[str, float], *, state_key: int, valid_action: bool
+) -> dict[str, Any]:
+    """The `info` of a turn that leaves the episode running.
+
+    Args:
+        turn_rewards: the rewards of all turns so far, this one's last.
+        components: this turn's reward by name.
+        state_key: 64-bit hash of the state before the action.
+        valid_action: False if the environment could not make sense of the action.
+    """
+    return {
+        "turn_reward": turn_rewards[-1],
+        "turn_rewards": list(turn_rewards),
+        "outcome_reward": 0.0,
+        "turn": len(turn_rewards),
+        "reward_components": dict(components),
+        "state_key": state_key,
+        "valid_action": valid_action,
+    }
+
+
+def closing_info(info: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """The `info` of the turn that ends an episode, made of the turn's own `info` and the outcome."""
+    described = {
+        "reward": outcome.reward,
+        "success": outcome.success,
+        "end": outcome.end.value,
+        "components": dict(outcome.components),
+    }
+    return {**info, "outcome_reward": outcome.reward, "outcome": described, "fault": outcome.fault}

@@ -9,8 +9,9 @@ import gymnasium
 
 from turnenv.adapters.any_env import AnyEnv, env_maker, load_env
 from turnenv.core import TextVectorEnv
+from turnenv.core.contract import read_outcome
 from turnenv.policies import Action, Policy
-from turnenv.types import End, Episode, Outcome, Turn
+from turnenv.types import Episode, Turn
 from turnenv.version import __version__
 
 _OF_MAKE = {"max_episode_steps", "disable_env_checker"}
@@ -131,6 +132,6 @@ def _turn(observation: str, action: Action, info: Mapping[str, Any]) -> Turn:
 def _episode(
     env_id: str, task: int, seed: int, turns: Sequence[Turn], closing: Mapping[str, Any], last: str
 ) -> Episode:
-    ending = closing["outcome"]
-    outcome = Outcome(ending["reward"], ending["success"], End(ending["end"]), ending["components"], closing["fault"])
+    outcome = read_outcome(closing)
+    assert outcome is not None
     return Episode(env_id, task, seed, tuple(turns), outcome, last, __version__)

@@ -1,98 +1,247 @@
-"""Environments around environments: a judge's verdict as one more reward of each turn."""
+"""Environments around environments that change what a turn pays: a judge's verdict added, rewards transformed."""
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import gymnasium
-import numpy as np
+from gymnasium.error import ResetNeeded
 
-from turnenv.core import Reply, TextEnv
+from turnenv.adapters import AnyEnv, as_text_env
+from turnenv.core import Reply, UnicodeText
+from turnenv.core.contract import closing_info, read_outcome, turn_info
+from turnenv.core.state_keys import hash_state
 from turnenv.judges import Judge, JudgeError, Message
-from turnenv.types import End
+from turnenv.types import End, Outcome
 
-__all__ = ["JudgedTurns"]
+__all__ = ["JudgedTurns", "TransformTurnRewards", "TurnRewardWrapper", "clipped", "scaled"]
 
 COMPONENT = "judge"
 """The name of the judge's reward in `reward_components`."""
 
-
-@dataclass(slots=True)
-class Judged:
-    """The inner environment's state, and the conversation so far."""
-
-    inner: Any
-    transcript: tuple[Message, ...]
+Rewards: TypeAlias = Mapping[str, float]
+"""Rewards by component, already weighted."""
 
 
-class JudgedTurns(TextEnv[Judged]):
+class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
+    """Wraps an environment, and lets a subclass revise each turn; the contract of `turnenv.TextEnv` is kept.
+
+    It is no `gymnasium.Wrapper`: `unwrapped` is this object, so that nothing looks past the rewards that it changed.
+    Wrappers below it apply. `turn_reward`, `turn_rewards`, `reward_components`, outcome and the step's reward agree.
+
+    Args:
+        env: whatever `turnenv.adapters.as_text_env` takes.
+        **kwargs: passed to the environment, with an id.
+
+    Raises:
+        TypeError: if `env` is not a text environment, or `kwargs` came with a finished one.
+    """
+
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
+
+    def __init__(self, env: AnyEnv, **kwargs: Any) -> None:
+        self.inner = as_text_env(env, **kwargs)
+        self.render_mode = self.inner.render_mode
+        self.observation_space, self.action_space = UnicodeText(), UnicodeText()
+        self.max_turns, self.num_tasks, self.tools = self.inner.max_turns, self.inner.num_tasks, self.inner.tools
+        self.blocking = self.inner.blocking
+        self._over, self._turn_rewards = True, list[float]()
+
+    @abstractmethod
+    def revise(self, action: str, reply: Reply) -> Reply:
+        """The reply with other rewards or another outcome; one that is a fault ends the episode.
+
+        Args:
+            action: the agent's text.
+            reply: the environment's text, the turn's rewards, and the outcome if the episode ended; never a fault.
+        """
+
+    @property
+    def system_prompt(self) -> str:
+        """What the agent reads before the first observation."""
+        return self.inner.system_prompt
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begin an episode; see `TextEnv.reset`."""
+        super().reset(seed=seed)
+        self._over, self._turn_rewards = False, []
+        return self.inner.reset(seed=seed, options=options)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Pass the agent's text on and revise what it earned; see `TextEnv.step`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: if the episode is over or was never begun.
+        """
+        if self._over:
+            raise ResetNeeded("the episode is over or was never begun: call reset() before step()")
+        text, _, _, _, info = self.inner.step(action)
+        reply = Reply(text, info["reward_components"], info["valid_action"], read_outcome(info))
+        key = self._state_key(info["state_key"])
+        if reply.outcome is None or reply.outcome.end is not End.FAULT:
+            reply = self.revise(action, reply)
+        self._turn_rewards.append(sum(reply.rewards.values()))
+        revised = turn_info(self._turn_rewards, reply.rewards, state_key=key, valid_action=reply.valid)
+        if reply.outcome is None:
+            return reply.text, revised["turn_reward"], False, False, revised
+        return self._close(reply.text, revised, reply.outcome)
+
+    def _close(
+        self, text: str, info: Mapping[str, Any], outcome: Outcome
+    ) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self._over = True
+        cut = outcome.end is End.FAULT or (outcome.end is End.TURN_LIMIT and self.max_turns > 1)
+        return text, info["turn_reward"] + outcome.reward, not cut, cut, closing_info(info, outcome)
+
+    def _state_key(self, inner: int) -> int:
+        return inner
+
+    def cut(self) -> Outcome:
+        """End the running episode from outside; see `TextEnv.cut`."""
+        self._over = True
+        return self.inner.cut()
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """This point of the episode, to branch from; see `TextEnv.snapshot`."""
+        own = copy.deepcopy({name: self.__dict__[name] for name in self._moving()})
+        return {"inner": self.inner.snapshot(), "own": own}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Return to a snapshot; it can be restored again."""
+        self.inner.restore(snapshot["inner"])
+        self.__dict__.update(copy.deepcopy(snapshot["own"]))
+
+    def _moving(self) -> tuple[str, ...]:
+        """The attributes that change during an episode."""
+        return ("_over", "_turn_rewards")
+
+    def render(self) -> Any:
+        """The inner environment's."""
+        return self.inner.render()
+
+    def close(self) -> None:
+        """Close the inner environment."""
+        self.inner.close()
+
+
+class JudgedTurns(TurnRewardWrapper):
     """Pays each turn `weight · verdict` on top of what the environment pays, as the component `judge`.
 
-    It is a TextEnv itself, built on the inner one's `start` and `respond`, so that it is batched, collected and trained
-    on like any other, and `turn_reward`, `turn_rewards`, `reward_components` and the reward agree as ever. The outcome
-    is left as it is. A judge that fails, or whose verdict is not in 0…1, ends the episode as a fault: nothing is paid
-    for that turn and nothing may be learnt from the episode. A turn that ended in a fault is not judged.
+    The outcome is left as it is. A judge that fails, or whose verdict is not in 0…1, ends the episode as a fault:
+    nothing is paid for that turn and nothing may be learnt from the episode. A turn that ended in a fault is not
+    judged. The judge reads what the policy reads, wrappers included.
 
     A judge cannot be verified: an agent may learn to please it. All verdicts together pay at most
     `weight · max_turns`; keep that well below the outcome's reward.
 
     Args:
-        env: an id that `gymnasium.make` takes, or a TextEnv, wrapped or not; its wrappers are left out.
+        env: whatever `turnenv.adapters.as_text_env` takes.
         judge: scores the agent's latest message; see `turnenv.judges.Judge`.
         weight: what a verdict of 1 pays.
-        **kwargs: passed to `gymnasium.make` with an id.
+        **kwargs: passed to the environment, with an id.
 
     Raises:
         TypeError: if `env` is not a text environment, or `kwargs` came with a finished one.
         ValueError: if `weight` is not a positive number.
     """
 
-    def __init__(self, env: str | gymnasium.Env[Any, Any], judge: Judge, weight: float = 0.1, **kwargs: Any) -> None:
+    def __init__(self, env: AnyEnv, judge: Judge, weight: float = 0.1, **kwargs: Any) -> None:
         if not (weight > 0 and math.isfinite(weight)):
             raise ValueError(f"weight must be a positive number, got {weight}")
-        if kwargs and not isinstance(env, str):
-            raise TypeError(f"{sorted(kwargs)} cannot be set on an environment that is already made; pass an id")
-        inner = (gymnasium.make(env, **kwargs) if isinstance(env, str) else env).unwrapped
-        if not isinstance(inner, TextEnv):
-            raise TypeError(f"a judged environment must be a turnenv.TextEnv, not a {type(inner).__name__}")
-        super().__init__(render_mode=inner.render_mode)
-        self.inner: TextEnv[Any] = inner
+        super().__init__(env, **kwargs)
         self._judge, self._weight = judge, weight
-        self.max_turns, self.num_tasks = inner.max_turns, inner.num_tasks
-        self.system_prompt, self.tools = inner.system_prompt, inner.tools
-        self.blocking = inner.blocking or bool(getattr(judge, "blocking", False))
+        self.blocking = self.inner.blocking or bool(getattr(judge, "blocking", False))
 
-    def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Judged, str]:
-        """Begin the inner environment's task."""
-        state, observation = self.inner.start(rng, options)
-        told = (Message("system", self.system_prompt),) if self.system_prompt else ()
-        return Judged(state, (*told, Message("user", observation))), observation
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Begin an episode; see `TextEnv.reset`."""
+        observation, info = super().reset(seed=seed, options=options)
+        prompt = (Message("system", info["system_prompt"]),) if info["system_prompt"] else ()
+        self._transcript: tuple[Message, ...] = (*prompt, Message("user", observation))
+        return observation, info
 
-    def respond(self, state: Judged, action: str, rng: np.random.Generator) -> Reply:
-        """Let the inner environment respond, and the judge judge."""
-        reply = self.inner.respond(state.inner, action, rng)
-        state.transcript += (Message("assistant", action), Message("user", reply.text))
-        if reply.outcome is not None and reply.outcome.end is End.FAULT:
-            return reply
+    def revise(self, action: str, reply: Reply) -> Reply:
+        """Let the judge score the turn."""
+        self._transcript += (Message("assistant", action), Message("user", reply.text))
         try:
-            verdict = float(self._judge.score(state.transcript))
+            verdict = float(self._judge.score(self._transcript))
         except JudgeError as error:
             return Reply.fault("The judge is not available.", str(error))
         if not 0.0 <= verdict <= 1.0:
             return Reply.fault("The judge is not available.", f"the judge's verdict must be in 0…1, it was {verdict}")
         return reply._replace(rewards={**reply.rewards, COMPONENT: self._weight * verdict})
 
-    def state_key(self, state: Judged) -> object:
-        """The inner key, and the conversation, on which the coming verdicts depend."""
-        return self.inner.state_key(state.inner), tuple(map(tuple, state.transcript))
+    def _state_key(self, inner: int) -> int:
+        # The coming verdicts depend on the conversation too.
+        return hash_state((inner, tuple(map(tuple, self._transcript))))
 
-    def silence(self, state: Judged) -> Mapping[str, float]:
-        """The inner environment's."""
-        return self.inner.silence(state.inner)
+    def _moving(self) -> tuple[str, ...]:
+        return ("_over", "_turn_rewards", "_transcript") if hasattr(self, "_transcript") else super()._moving()
 
-    def close(self) -> None:
-        """Close the inner environment."""
-        self.inner.close()
+
+class TransformTurnRewards(TurnRewardWrapper):
+    """Changes turn rewards and the outcome's reward separately, so that they still sum to the step's reward.
+
+    Use it where `gymnasium.wrappers.TransformReward` would be used on an environment without turn rewards:
+    `TransformTurnRewards(env, turn=scaled(0.5), outcome=clipped(-1.0, 1.0))`.
+
+    Args:
+        env: whatever `turnenv.adapters.as_text_env` takes.
+        turn: from a turn's rewards by component to others; by default they stay.
+        outcome: from the outcome's rewards by component to others; by default they stay.
+        **kwargs: passed to the environment, with an id.
+
+    Raises:
+        TypeError: if `env` is not a text environment, or `kwargs` came with a finished one.
+    """
+
+    def __init__(
+        self,
+        env: AnyEnv,
+        *,
+        turn: Callable[[Rewards], Rewards] | None = None,
+        outcome: Callable[[Rewards], Rewards] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(env, **kwargs)
+        self._of_turn, self._of_outcome = turn, outcome
+
+    def revise(self, action: str, reply: Reply) -> Reply:
+        """Apply the two functions.
+
+        Raises:
+            ValueError: if a reward that they return is not finite.
+        """
+        ending = reply.outcome
+        if ending is not None and self._of_outcome is not None:
+            parts = _finite(self._of_outcome(ending.components))
+            ending = Outcome(sum(parts.values()), ending.success, ending.end, parts)
+        rewards = reply.rewards if self._of_turn is None else _finite(self._of_turn(reply.rewards))
+        return reply._replace(rewards=rewards, outcome=ending)
+
+
+def scaled(factor: float) -> Callable[[Rewards], Rewards]:
+    """A function that multiplies every component by `factor`."""
+    return lambda rewards: {name: factor * value for name, value in rewards.items()}
+
+
+def clipped(low: float, high: float) -> Callable[[Rewards], Rewards]:
+    """A function that moves every component into [low, high].
+
+    Raises:
+        ValueError: if `low` is above `high`.
+    """
+    if not low <= high:
+        raise ValueError(f"low must not be above high; got {low} and {high}")
+    return lambda rewards: {name: min(max(value, low), high) for name, value in rewards.items()}
+
+
+def _finite(rewards: Rewards) -> dict[str, float]:
+    parts = {name: float(value) for name, value in rewards.items()}
+    for name, value in parts.items():
+        if not math.isfinite(value):
+            raise ValueError(f"the reward {name!r} became {value}: every reward must be finite")
+    return parts

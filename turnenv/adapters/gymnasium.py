@@ -110,6 +110,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         Raises:
             ValueError: if another task than 0 is asked for.
         """
+        super().reset(seed=seed)
         rest = dict(options or {})
         task = rest.pop("task", 0)
         if task != 0:

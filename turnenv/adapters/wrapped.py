@@ -63,7 +63,8 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
         limits = [wrapper._max_episode_steps for wrapper in wrappers_of(env) if hasattr(wrapper, "_max_episode_steps")]
         self.max_turns = min([base.max_turns, *limits])
         self.num_tasks, self.tools, self.blocking = base.num_tasks, base.tools, base.blocking
-        self._over, self._turn = True, 0
+        self._over: bool = True
+        self._turn: int = 0
 
     @property
     def spec(self) -> Any:  # type: ignore[override]

@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 
+from turnenv.adapters import AnyEnv, as_text_env
 from turnenv.checker import copies
 from turnenv.checker.episodes import (
     Loop,
@@ -23,10 +22,21 @@ from turnenv.checker.episodes import (
     check_totals,
     play_loops,
 )
-from turnenv.checker.turns import Agent, ContractError, Recording, record, replay, require
+from turnenv.checker.guarantees import Guarantee, find_guarantees
+from turnenv.checker.turns import Agent, ContractError, Recording, record, replay
 from turnenv.core import TextEnv
+from turnenv.core.contract import TextEnvironment
 
-__all__ = ["NASTY_ACTIONS", "Agent", "Check", "ContractError", "check_env"]
+__all__ = [
+    "NASTY_ACTIONS",
+    "Agent",
+    "Check",
+    "ContractError",
+    "Guarantee",
+    "check_env",
+    "find_guarantees",
+    "random_texts",
+]
 
 NASTY_ACTIONS = (
     "",
@@ -61,7 +71,7 @@ class Check:
 
 
 def check_env(
-    env: str | TextEnv[Any],
+    env: AnyEnv,
     agent: Agent | None = None,
     *,
     episodes: int = 8,
@@ -78,7 +88,7 @@ def check_env(
     same episodes in turnenv's batch and in Gymnasium's.
 
     Args:
-        env: an id, or a fresh environment.
+        env: an id, a fresh environment, or a function that makes one; see `turnenv.adapters.as_text_env`.
         agent: plays the episodes; by default it writes random and nasty texts. Give one that gets somewhere.
         episodes: how many episodes the agent plays, at least 1.
         seed: the first seed.
@@ -95,9 +105,9 @@ def check_env(
         raise ValueError(f"episodes must be at least 1; got {episodes}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fresh, single = _make(env), _make(env)
+        fresh, single = as_text_env(env), as_text_env(env)
         _check_by_gymnasium(single)
-        play = agent or _babble(seed)
+        play = agent or random_texts(seed)
         recordings = [record(single, play, at) for at in range(seed, seed + episodes)]
         checked = (Check("Gymnasium's check_env"), Check("info's keys, types and sums; no reward lost"))
         claims = _claims_of_one(single, fresh, recordings, seed) + _claims_of_copies(env, single, recordings, parallel)
@@ -108,7 +118,7 @@ _Claim = tuple[str, Callable[[], str | None]]
 
 
 def _claims_of_one(
-    env: TextEnv[Any], fresh: TextEnv[Any], recordings: Sequence[Recording], seed: int
+    env: TextEnvironment, fresh: TextEnvironment, recordings: Sequence[Recording], seed: int
 ) -> tuple[_Claim, ...]:
     loops: list[Loop] = []
 
@@ -133,13 +143,13 @@ def _claims_of_one(
 
 
 def _claims_of_copies(
-    env: str | TextEnv[Any], single: TextEnv[Any], recordings: Sequence[Recording], parallel: bool
+    env: AnyEnv, single: TextEnvironment, recordings: Sequence[Recording], parallel: bool
 ) -> tuple[_Claim, ...]:
-    if not isinstance(env, str):
-        return (("twins, spec and batches", lambda: "register the environment and give its id"),)
+    if not isinstance(env, str) or not isinstance(single, TextEnv):
+        return (("twins, spec and batches", lambda: "register the bare environment and give its id"),)
     over_processes = partial(copies.check_gymnasium_batch, env, recordings[:_PROCESSES], "async")
     return (
-        ("twins in lock-step and turn about", lambda: copies.check_twins(single, _make(env), recordings)),
+        ("twins in lock-step and turn about", lambda: copies.check_twins(single, as_text_env(env), recordings)),
         ("the spec survives JSON and pickle", partial(copies.check_spec, single)),
         ("turnenv's batch plays the same", partial(copies.check_batch, env, recordings)),
         ("Gymnasium's sync batch plays the same", partial(copies.check_gymnasium_batch, env, recordings, "sync")),
@@ -147,20 +157,16 @@ def _claims_of_copies(
     )
 
 
-def _check_by_gymnasium(env: TextEnv[Any]) -> None:
+def _check_by_gymnasium(env: TextEnvironment) -> None:
     try:
-        gymnasium_check_env(env, skip_render_check=env.spec is None)
+        gymnasium_check_env(env, skip_render_check=env.spec is None)  # type: ignore[arg-type]
     except Exception as error:
         raise ContractError(f"Gymnasium's check_env: {error}") from error
 
 
-def _make(env: str | TextEnv[Any]) -> TextEnv[Any]:
-    made = gymnasium.make(env, disable_env_checker=True).unwrapped if isinstance(env, str) else env
-    require(isinstance(made, TextEnv), f"{made} is not a turnenv.TextEnv (unwrap it first)")
-    return made  # type: ignore[return-value]
+def random_texts(seed: int) -> Agent:
+    """An agent that writes numbers and nasty texts, the same in every run."""
 
-
-def _babble(seed: int) -> Agent:
     def act(observation: str, turn: int) -> str:
         rng = np.random.default_rng((seed, turn, len(observation)))
         return _BABBLE[rng.integers(len(_BABBLE))] if rng.random() < 0.3 else str(rng.integers(100))

@@ -12,18 +12,19 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from turnenv.checker.turns import ContractError, Recording, compare, replay, replay_turn, require
-from turnenv.core import TextEnv, TextVectorEnv, turn_infos
+from turnenv.core import TextVectorEnv, turn_infos
+from turnenv.core.contract import TextEnvironment
 from turnenv.rollout import vectorise
 
 
-def check_twins(env: TextEnv[Any], twin: TextEnv[Any], recordings: Sequence[Recording]) -> None:
+def check_twins(env: TextEnvironment, twin: TextEnvironment, recordings: Sequence[Recording]) -> None:
     """Two environments in lock-step on one seed, then turn about on two seeds, play what one played alone."""
     for left, right in zip(recordings, (*recordings[1:], recordings[0]), strict=True):
         _turn_about(env, twin, left, left, "twins in lock-step")
         _turn_about(env, twin, left, right, "twins turn about")
 
 
-def check_pickle(env: TextEnv[Any], recordings: Sequence[Recording]) -> str:
+def check_pickle(env: TextEnvironment, recordings: Sequence[Recording]) -> str:
     """A pickled fresh environment plays as the original did.
 
     Returns:
@@ -33,13 +34,13 @@ def check_pickle(env: TextEnv[Any], recordings: Sequence[Recording]) -> str:
         pickled = pickle.dumps(env)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         return f"the environment does not pickle ({error})"
-    copy: TextEnv[Any] = pickle.loads(pickled)
+    copy: TextEnvironment = pickle.loads(pickled)
     for recording in recordings:
         replay(copy, recording, "unpickled")
     return ""
 
 
-def check_spec(env: TextEnv[Any]) -> str:
+def check_spec(env: TextEnvironment) -> str:
     """The spec survives JSON and pickle.
 
     Returns:
@@ -67,7 +68,7 @@ def check_gymnasium_batch(env_id: str, recordings: Sequence[Recording], mode: st
     _check_batch(batch, recordings, f"in Gymnasium's {mode} batch")
 
 
-def _turn_about(env: TextEnv[Any], twin: TextEnv[Any], left: Recording, right: Recording, who: str) -> None:
+def _turn_about(env: TextEnvironment, twin: TextEnvironment, left: Recording, right: Recording, who: str) -> None:
     require(env.reset(seed=left.seed) == left.start, f"{who}, seed {left.seed} begins differently")
     require(twin.reset(seed=right.seed) == right.start, f"{who}, seed {right.seed} begins differently")
     for mine, its in zip_longest(range(len(left.actions)), range(len(right.actions))):

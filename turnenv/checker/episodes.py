@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gymnasium.error import ResetNeeded
 
 from turnenv.checker.turns import ContractError, Recording, Step, check_step, replay_turn, require
-from turnenv.core import TextEnv
+from turnenv.core.contract import TextEnvironment
 
 LOOP_STEPS = 256
 """The most steps spent on looping in one recorded episode."""
@@ -32,7 +32,7 @@ class Loop(NamedTuple):
     total: float
 
 
-def check_any_text(env: TextEnv[Any], actions: Sequence[str], seed: int) -> None:
+def check_any_text(env: TextEnvironment, actions: Sequence[str], seed: int) -> None:
     """Any text is a legal first action."""
     for action in actions:
         env.reset(seed=seed)
@@ -43,7 +43,7 @@ def check_any_text(env: TextEnv[Any], actions: Sequence[str], seed: int) -> None
         check_step(result, 1, [result[1]], env)
 
 
-def check_end(env: TextEnv[Any], recording: Recording) -> None:
+def check_end(env: TextEnvironment, recording: Recording) -> None:
     """A finished episode refuses to go on."""
     env.reset(seed=recording.seed)
     for action in recording.actions:
@@ -55,7 +55,7 @@ def check_end(env: TextEnv[Any], recording: Recording) -> None:
     raise ContractError("step after the end of an episode must raise gymnasium.error.ResetNeeded")
 
 
-def check_tasks(env: TextEnv[Any], seed: int) -> None:
+def check_tasks(env: TextEnvironment, seed: int) -> None:
     """The first and the last task can be picked, and those beside them are refused."""
     for task in {0, env.num_tasks - 1}:
         _, info = env.reset(seed=seed, options={"task": task})
@@ -68,7 +68,7 @@ def check_tasks(env: TextEnv[Any], seed: int) -> None:
         raise ContractError(f"task {task} does not exist, yet reset did not raise ValueError")
 
 
-def check_branching(env: TextEnv[Any], recordings: Sequence[Recording]) -> None:
+def check_branching(env: TextEnvironment, recordings: Sequence[Recording]) -> None:
     """At each turn: snapshot, take the action, restore, take another, restore; the recorded turn comes back."""
     for recording in recordings:
         env.reset(seed=recording.seed)
@@ -81,7 +81,7 @@ def check_branching(env: TextEnv[Any], recordings: Sequence[Recording]) -> None:
             replay_turn(env, recording, turn, "after restore")
 
 
-def play_loops(env: TextEnv[Any], recordings: Sequence[Recording]) -> list[Loop]:
+def play_loops(env: TextEnvironment, recordings: Sequence[Recording]) -> list[Loop]:
     """The recorded episodes, and from each turn that brings a new action on, that action until the end."""
     loops = [_as_loop("", recording.seed, 1, recording.results) for recording in recordings]
     for recording in recordings:
@@ -140,7 +140,7 @@ def check_totals(loops: Sequence[Loop], recordings: Sequence[Recording]) -> str:
     return ""
 
 
-def _repeat(env: TextEnv[Any], action: str, most: int) -> list[Step]:
+def _repeat(env: TextEnvironment, action: str, most: int) -> list[Step]:
     results: list[Step] = []
     for _ in itertools.repeat(None, most):
         results.append(env.step(action))

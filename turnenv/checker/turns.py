@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from turnenv.core import TextEnv
+from turnenv.core.contract import TextEnvironment
 from turnenv.types import End
 
 Agent = Callable[[str, int], str]
@@ -58,7 +59,7 @@ def require(holds: bool, message: str) -> None:
         raise ContractError(message)
 
 
-def record(env: TextEnv[Any], agent: Agent, seed: int) -> Recording:
+def record(env: TextEnvironment, agent: Agent, seed: int) -> Recording:
     """Play one episode and check each of its turns."""
     observation, info = start = env.reset(seed=seed)
     _check_types(info, {"task": int, "system_prompt": str}, "reset's info")
@@ -68,22 +69,28 @@ def record(env: TextEnv[Any], agent: Agent, seed: int) -> Recording:
         actions.append(agent(observation, turn - 1))
         results.append(env.step(actions[-1]))
         check_step(results[-1], turn, [result[1] for result in results], env)
+        results[-1] = as_contracted(results[-1])
         observation = results[-1][0]
         if results[-1][2] or results[-1][3]:
             break
     return Recording(seed, start, tuple(actions), tuple(results))
 
 
-def replay(env: TextEnv[Any], recording: Recording, who: str) -> None:
+def replay(env: TextEnvironment, recording: Recording, who: str) -> None:
     """Play the recorded actions again: the same must come back."""
     require(env.reset(seed=recording.seed) == recording.start, f"{who}, seed {recording.seed} begins differently")
     for turn in range(len(recording.actions)):
         replay_turn(env, recording, turn, who)
 
 
-def replay_turn(env: TextEnv[Any], recording: Recording, turn: int, who: str) -> None:
+def replay_turn(env: TextEnvironment, recording: Recording, turn: int, who: str) -> None:
     """Play the recorded action number `turn` (from 0) again."""
-    compare(env.step(recording.actions[turn]), recording, turn, who)
+    compare(as_contracted(env.step(recording.actions[turn])), recording, turn, who)
+
+
+def as_contracted(result: Step) -> Step:
+    """What `step` returned, without the keys that wrappers added to info (statistics, times)."""
+    return *result[:4], {name: value for name, value in result[4].items() if name in CLOSING_TYPES}
 
 
 def compare(got: tuple[Any, ...], recording: Recording, turn: int, who: str) -> None:
@@ -93,12 +100,14 @@ def compare(got: tuple[Any, ...], recording: Recording, turn: int, who: str) -> 
     require(same, f"{who}, turn {turn + 1} of seed {recording.seed} differs: {got!r}, recorded was {expected!r}")
 
 
-def check_step(result: Step, turn: int, rewards: list[float], env: TextEnv[Any]) -> None:
+def check_step(result: Step, turn: int, rewards: list[float], env: TextEnvironment) -> None:
     """Check what `step` returned at a turn (from 1); `rewards` are those of all steps so far, this one included."""
     observation, reward, terminated, truncated, info = result
     over, where = terminated or truncated, f"info at turn {turn}"
     require(type(terminated) is bool and type(truncated) is bool, "terminated and truncated must be Python bools")
     require(observation in env.observation_space, f"the observation of turn {turn} is outside the observation space")
+    if not isinstance(env, TextEnv):
+        info = as_contracted(result)[4]  # wrappers may add keys of their own
     _check_types(info, CLOSING_TYPES if over else INFO_TYPES, where)
     require(info["turn"] == turn, f"{where} says it is turn {info['turn']}")
     require(turn < env.max_turns or over, f"the episode goes on after max_turns={env.max_turns}")

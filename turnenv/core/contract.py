@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gymnasium import Space
 
-from turnenv.types import Outcome
+from turnenv.types import End, Outcome
 
 
 @runtime_checkable
@@ -103,3 +103,11 @@ def closing_info(info: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
         "components": dict(outcome.components),
     }
     return {**info, "outcome_reward": outcome.reward, "outcome": described, "fault": outcome.fault}
+
+
+def read_outcome(info: Mapping[str, Any]) -> Outcome | None:
+    """The outcome that a closing `info` describes; None while the episode goes on."""
+    if "outcome" not in info:
+        return None
+    fields = info["outcome"]
+    return Outcome(fields["reward"], fields["success"], End(fields["end"]), fields["components"], info["fault"])

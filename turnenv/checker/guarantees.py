@@ -1,0 +1,99 @@
+"""What holds for an environment that was not written for turnenv, found by trying; nothing here raises for a "no"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from turnenv.adapters import AnyEnv, env_maker
+from turnenv.checker import copies
+from turnenv.checker.episodes import check_branching
+from turnenv.checker.turns import Agent, ContractError, Recording, record, replay
+from turnenv.core.contract import TextEnvironment
+
+__all__ = ["Guarantee", "find_guarantees"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """Something that was tried.
+
+    Attributes:
+        claim: what would hold.
+        holds: whether it did.
+        needed_for: what cannot be done without it.
+        note: why it did not hold; "" if it did.
+    """
+
+    claim: str
+    holds: bool
+    needed_for: str
+    note: str = ""
+
+
+def find_guarantees(
+    env: AnyEnv, agent: Agent, nasty: Sequence[str], *, episodes: int = 4, seed: int = 0
+) -> tuple[Guarantee, ...]:
+    """Play some episodes, and try what turnenv promises of its own environments.
+
+    Args:
+        env: whatever `turnenv.adapters.as_text_env` takes.
+        agent: plays the episodes.
+        nasty: texts that any environment should take as an action.
+        episodes: how many episodes, at least 1.
+        seed: the first seed.
+
+    Raises:
+        TypeError: if it is no text environment.
+        ValueError: if a wrapper loses turn rewards, or `episodes` is below 1.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1; got {episodes}")
+    make = env_maker(env)
+    single, recordings = make(), list[Recording]()
+
+    def play() -> None:
+        recordings.extend(record(single, agent, at) for at in range(seed, seed + episodes))
+
+    def repeat() -> None:
+        for recording in recordings:
+            replay(single, recording, "played again")
+
+    return (
+        _tried("turn rewards and outcome sum to the reward; none is lost", "everything", play),
+        _tried("no episode of the agent ended in a fault", "a run that learns", lambda: _no_fault(recordings)),
+        _tried("equal seeds and actions, equal episodes", "groups: every group-relative estimator", repeat),
+        _tried(
+            "copies do not disturb each other",
+            "more than one episode at a time",
+            lambda: copies.check_twins(single, make(), recordings),
+        ),
+        _tried(
+            "a snapshot is exact: restored, the same actions get the same answers",
+            "branches: tree_backup, vine_ppo",
+            lambda: check_branching(single, recordings),
+        ),
+        _tried("any text is taken as an action", "training an untaught policy", lambda: _take(single, nasty, seed)),
+    )
+
+
+def _tried(claim: str, needed_for: str, attempt: Callable[[], object]) -> Guarantee:
+    try:
+        attempt()
+    except (ContractError, TypeError, ValueError) as error:
+        return Guarantee(claim, False, needed_for, str(error)[:400])
+    return Guarantee(claim, True, needed_for)
+
+
+def _no_fault(recordings: Sequence[Recording]) -> None:
+    for recording in recordings:
+        if recording.closing["fault"]:
+            raise ContractError(f"seed {recording.seed}: {recording.closing['fault']}")
+
+
+def _take(env: TextEnvironment, nasty: Sequence[str], seed: int) -> None:
+    for text in nasty:
+        env.reset(seed=seed)
+        info = env.step(text)[4]
+        if info.get("fault"):
+            raise ContractError(f"the action {text[:40]!r} ended in a fault: {info['fault']}")

@@ -84,7 +84,7 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
         key = self._state_key(info["state_key"])
         if reply.outcome is None or reply.outcome.end is not End.FAULT:
             reply = self.revise(action, reply)
-        self._turn_rewards.append(sum(reply.rewards.values()))
+        self._turn_rewards.append(sum(reply.rewards.values(), 0.0))
         revised = turn_info(self._turn_rewards, reply.rewards, state_key=key, valid_action=reply.valid)
         if reply.outcome is None:
             return reply.text, revised["turn_reward"], False, False, revised
@@ -218,7 +218,7 @@ class TransformTurnRewards(TurnRewardWrapper):
         ending = reply.outcome
         if ending is not None and self._of_outcome is not None:
             parts = _finite(self._of_outcome(ending.components))
-            ending = Outcome(sum(parts.values()), ending.success, ending.end, parts)
+            ending = Outcome(sum(parts.values(), 0.0), ending.success, ending.end, parts)
         rewards = reply.rewards if self._of_turn is None else _finite(self._of_turn(reply.rewards))
         return reply._replace(rewards=rewards, outcome=ending)
 

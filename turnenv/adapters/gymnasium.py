@@ -12,6 +12,7 @@ import gymnasium
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Text
 
+from turnenv.adapters.wrapped import time_limits
 from turnenv.core import UnicodeText
 from turnenv.core.contract import closing_info, turn_info
 from turnenv.core.state_keys import hash_state
@@ -19,7 +20,7 @@ from turnenv.types import End, Outcome
 
 __all__ = ["LONGEST", "GymnasiumEnv", "Step"]
 
-LONGEST = 100
+LONGEST = 1000
 """Turns of an episode whose environment sets no limit."""
 
 _BROKEN = "The environment is not available."
@@ -27,8 +28,9 @@ _QUOTED = 200
 
 
 class Step(NamedTuple):
-    """What the foreign environment's `step` returned."""
+    """One step of the environment: the observation before it, and what `step` returned."""
 
+    before: Any
     observation: Any
     reward: float
     terminated: bool
@@ -60,7 +62,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         success: True if the closing step solved the task.
         system_prompt: what the agent reads first; by default the environment's attribute of that name, or "".
         state_key: what tells two states apart, made of an observation; by default the seed and all actions so far.
-        max_turns: the turn after which an episode is cut; by default the environment's own limit, or 100.
+        max_turns: the turn after which an episode is cut; by default that of a `TimeLimit`, or 1000.
         blocking: True if a step waits for something outside this process, so that batches step in threads; by default
             the environment's attribute of that name, or False.
         raise_errors: raise the environment's exceptions instead of recording a fault, to find one's own mistakes.
@@ -100,7 +102,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         self.system_prompt = str(getattr(inner, "system_prompt", "")) if system_prompt is None else system_prompt
         self.tools: tuple[Mapping[str, Any], ...] = ()
         self.blocking = bool(getattr(inner, "blocking", False)) if blocking is None else blocking
-        self.max_turns = max_turns or (env.spec.max_episode_steps if env.spec else None) or LONGEST
+        self.max_turns = min([max_turns or LONGEST, *time_limits(env)])
         self.spec = env.spec
         self._raise_errors, self._warned, self._over = raise_errors, False, True
 
@@ -115,8 +117,8 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         task = rest.pop("task", 0)
         if task != 0:
             raise ValueError(f"this environment has one task, 0, which the seed varies; got options['task']={task!r}")
-        self._over, self._turn_rewards, self._actions, self._fault = False, list[float](), list[str](), ""
-        self._seed = seed
+        self._over, self._turn_rewards, self._fault = False, list[float](), ""
+        self._history = hash_state(seed)
         try:
             self._seen, _ = self.env.reset(seed=seed, options=rest or None)
             text = self._text(self._seen)
@@ -136,7 +138,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         if not isinstance(action, str):
             raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
         key = self._key()
-        self._actions.append(action)
+        self._history = hash_state((self._history, action))
         try:
             return self._take(action, key)
         except Exception as error:  # noqa: BLE001 (whatever an environment raises says nothing about the agent)
@@ -152,7 +154,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         except LookupError:
             return self._refuse(f"{action[:_QUOTED]!r} is not an action.", key)
         observation, reward, terminated, truncated, info = self.env.step(chosen)
-        step = Step(observation, float(reward), bool(terminated), bool(truncated), info)
+        step = Step(self._seen, observation, float(reward), bool(terminated), bool(truncated), info)
         self._seen, text = observation, self._text(observation)
         over = step.terminated or step.truncated
         outcome_parts = _parts(self._outcome(step), "outcome") if over and self._outcome else {}
@@ -178,7 +180,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
             end = End.ANSWERED
         else:
             end = End.SOLVED if solved else End.FAILED
-        return Outcome(sum(parts.values()), bool(solved), end, parts)
+        return Outcome(sum(parts.values(), 0.0), bool(solved), end, parts)
 
     def _solved(self, step: Step) -> bool | None:
         """Whether the task was solved; None if nobody says."""
@@ -190,12 +192,12 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         return None
 
     def _late(self) -> bool:
-        return len(self._actions) >= self.max_turns
+        return len(self._turn_rewards) + 1 >= self.max_turns
 
     def _close(
         self, text: str, components: Mapping[str, float], key: int, valid: bool, outcome: Outcome | None
     ) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        self._turn_rewards.append(sum(components.values()))
+        self._turn_rewards.append(sum(components.values(), 0.0))
         info = turn_info(self._turn_rewards, components, state_key=key, valid_action=valid)
         if outcome is None:
             return text, info["turn_reward"], False, False, info
@@ -224,12 +226,12 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         self.__dict__.update(copy.deepcopy(dict(snapshot)))
 
     def _moving(self) -> list[str]:
-        names = ("env", "_seen", "_seed", "_turn_rewards", "_actions", "_fault", "_over")
+        names = ("env", "_seen", "_history", "_turn_rewards", "_fault", "_over")
         return [name for name in names if name in self.__dict__]
 
     def _key(self) -> int:
         if self._state_key is None or self._fault:
-            return hash_state((self._seed, tuple(self._actions)))
+            return self._history
         return hash_state(self._state_key(self._seen))
 
     def _text(self, observation: Any) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 import gymnasium
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Text
-from gymnasium.wrappers import NormalizeReward, OrderEnforcing, PassiveEnvChecker
+from gymnasium.wrappers import NormalizeReward, OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from turnenv.core.contract import TextEnvironment, closing_info
 from turnenv.types import End, Outcome
 
-__all__ = ["WrappedTextEnv", "without_checks", "wrappers_of"]
+__all__ = ["WrappedTextEnv", "time_limits", "without_checks", "wrappers_of"]
 
 _INSTEAD = "scale, clip or replace turn rewards and outcome separately with turnenv.wrappers.TransformTurnRewards"
 _ROUNDING = 1e-6
@@ -33,6 +33,11 @@ def without_checks(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
     while type(env) in (OrderEnforcing, PassiveEnvChecker):
         env = env.env  # type: ignore[attr-defined]
     return env
+
+
+def time_limits(env: gymnasium.Env[Any, Any]) -> list[int]:
+    """The limits that `TimeLimit` wrappers set, in steps."""
+    return [wrapper._max_episode_steps for wrapper in wrappers_of(env) if isinstance(wrapper, TimeLimit)]
 
 
 class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
@@ -60,8 +65,7 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
         self._base: TextEnvironment = base
         for wrapper in wrappers_of(env):
             _refuse(wrapper)
-        limits = [wrapper._max_episode_steps for wrapper in wrappers_of(env) if hasattr(wrapper, "_max_episode_steps")]
-        self.max_turns = min([base.max_turns, *limits])
+        self.max_turns = min([base.max_turns, *time_limits(env)])
         self.num_tasks, self.tools, self.blocking = base.num_tasks, base.tools, base.blocking
         self._over: bool = True
         self._turn: int = 0

@@ -68,16 +68,20 @@ def check_tasks(env: TextEnvironment, seed: int) -> None:
         raise ContractError(f"task {task} does not exist, yet reset did not raise ValueError")
 
 
-def check_branching(env: TextEnvironment, recordings: Sequence[Recording]) -> None:
-    """At each turn: snapshot, take the action, restore, take another, restore; the recorded turn comes back."""
+def check_branching(env: TextEnvironment, recordings: Sequence[Recording], branches: int = 1 << 30) -> None:
+    """At each turn: snapshot, take the action, restore, take another, restore; the recorded turn comes back.
+
+    After the first `branches` turns of an episode the rest is only replayed.
+    """
     for recording in recordings:
         env.reset(seed=recording.seed)
         for turn, action in enumerate(recording.actions):
-            here = env.snapshot()
-            env.step(action)
-            env.restore(here)
-            env.step(action + " elsewhere")
-            env.restore(here)
+            if turn < branches:
+                here = env.snapshot()
+                env.step(action)
+                env.restore(here)
+                env.step(action + " elsewhere")
+                env.restore(here)
             replay_turn(env, recording, turn, "after restore")
 
 

@@ -13,6 +13,9 @@ from turnenv.core.contract import TextEnvironment
 
 __all__ = ["Guarantee", "find_guarantees"]
 
+_BRANCHES = 8
+"""Turns of each episode at which a snapshot is tried: a copy of a large environment takes long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
@@ -71,7 +74,7 @@ def find_guarantees(
         _tried(
             "a snapshot is exact: restored, the same actions get the same answers",
             "branches: tree_backup, vine_ppo",
-            lambda: check_branching(single, recordings),
+            lambda: check_branching(single, recordings, _BRANCHES),
         ),
         _tried("any text is taken as an action", "training an untaught policy", lambda: _take(single, nasty, seed)),
     )

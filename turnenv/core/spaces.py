@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from gymnasium.error import CustomSpaceError
 from gymnasium.spaces import Text
+from gymnasium.spaces.utils import flatdim, flatten_space
 from gymnasium.vector.utils import create_shared_memory
 from numpy.typing import NDArray
 
@@ -71,3 +72,10 @@ def _refuse_shared_memory(space: UnicodeText, n: int = 1, ctx: Any = None) -> No
         "text cannot go through shared memory (Gymnasium would return '000…'): "
         "pass vector_kwargs={'shared_memory': False} to gym.make_vec, or use the default vectorization_mode"
     )
+
+
+@flatdim.register(UnicodeText)
+@flatten_space.register(UnicodeText)
+def _refuse_flattening(space: UnicodeText) -> NoReturn:
+    # Gymnasium would make an array of max_length cells, which fills the memory.
+    raise CustomSpaceError("text has no array form of fixed size: leave out the wrapper that flattens observations")

@@ -78,7 +78,7 @@ def vectorise(env: AnyEnv, num_envs: int, *, max_turns: int | None = None, **kwa
     Raises:
         TypeError: if it is no text environment.
     """
-    found = load_env(env) if isinstance(env, str) else env
+    found = load_env(env)
     if isinstance(found, str) and _has_own_batch(found, kwargs):
         limited = kwargs if max_turns is None else {**kwargs, "max_turns": max_turns}
         batch = gymnasium.make_vec(found, num_envs=num_envs, **limited)

@@ -48,8 +48,7 @@ def made(env: AnyEnv, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     Raises:
         TypeError: if it is no environment, or an instance came with `kwargs`.
     """
-    if isinstance(env, str):
-        env = load_env(env)
+    env = load_env(env)
     if isinstance(env, gymnasium.Env):
         if kwargs:
             raise TypeError(f"{sorted(kwargs)} cannot be set on an environment that is already made; pass an id")
@@ -122,11 +121,11 @@ def _chain(env: gymnasium.Env[Any, Any]) -> list[type]:
     return chain
 
 
-def load_env(name: str) -> str | Callable[..., gymnasium.Env[Any, Any]]:
-    """Read what a command line calls an environment.
+def load_env(env: AnyEnv) -> AnyEnv:
+    """Read what a command line calls an environment; anything but a string is returned as it is.
 
     Args:
-        name: an id; `module:id`, which imports the module first; or `module:function` (or class), which makes one.
+        env: an id; `module:id`, which imports the module first; or `module:function` (or class), which makes one.
 
     Returns:
         The id, or the function.
@@ -134,16 +133,15 @@ def load_env(name: str) -> str | Callable[..., gymnasium.Env[Any, Any]]:
     Raises:
         ValueError: if the module cannot be imported, or has no such function and no such id.
     """
-    module_name, colon, rest = name.rpartition(":")
-    if not colon:
-        return name
+    if not isinstance(env, str) or ":" not in env:
+        return env
+    module_name, _, name = env.rpartition(":")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise ValueError(f"{name}: {error}; the module must be importable from here") from error
-    if rest in gymnasium.registry:
-        return rest
-    found: Mapping[str, Any] = vars(module)
-    if rest in found and callable(found[rest]):
-        return cast(Callable[..., gymnasium.Env[Any, Any]], found[rest])
-    raise ValueError(f"{module_name} neither registers the id {rest!r} nor has a function of that name")
+        raise ValueError(f"{env}: {error}; the module must be importable from here") from error
+    if name in gymnasium.registry:
+        return name
+    if callable(found := getattr(module, name, None)):
+        return cast(Callable[..., gymnasium.Env[Any, Any]], found)
+    raise ValueError(f"{module_name} neither registers the id {name!r} nor has a function of that name")

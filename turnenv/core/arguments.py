@@ -12,14 +12,18 @@ import gymnasium
 from gymnasium.envs.registration import load_env_creator
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+_OF_MAKE = ("max_episode_steps", "disable_env_checker")
+"""Arguments of `gymnasium.make` itself."""
 _JSON = (bool, int, float, str, list, dict, type(None))
 
 
-def check_arguments(env: str | Callable[..., object], given: Mapping[str, Any], where: str = "env_kwargs") -> None:
+def check_arguments(
+    env: str | gymnasium.Env[Any, Any] | Callable[..., object], given: Mapping[str, Any], where: str = "env_kwargs"
+) -> None:
     """Check the names of arguments, and the types of those that JSON can hold.
 
     Args:
-        env: a registered id, a class, or a function that makes an environment.
+        env: a registered id, a class, a function that makes an environment, or an environment, which takes none.
         given: its keyword arguments.
         where: where they were given, which opens the message.
 
@@ -27,6 +31,10 @@ def check_arguments(env: str | Callable[..., object], given: Mapping[str, Any], 
         ValueError: if there is no such environment; or no argument of that name, with the closest ones; or its value is
             of another type.
     """
+    if isinstance(env, gymnasium.Env):
+        if given:
+            raise ValueError(f"{where}: {sorted(given)} cannot be set on an environment that is made; pass its id")
+        return
     owner = _creator(env)
     if owner is None:
         return
@@ -35,6 +43,8 @@ def check_arguments(env: str | Callable[..., object], given: Mapping[str, Any], 
         return
     names = [name for name in known if name != "render_mode"]
     for name, value in given.items():
+        if name in _OF_MAKE and isinstance(env, str):
+            continue
         if name not in known:
             close = get_close_matches(name, names)
             hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""

@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
-from turnenv.core import TextEnv, TextVectorEnv
+from turnenv.adapters import AnyEnv, load_env
+from turnenv.core import TextVectorEnv
 from turnenv.core.arguments import check_arguments
 from turnenv.credit import TRAINING_FIELDS, Estimator, check_estimator
 from turnenv.policies.chat_frame import ChatFrame
@@ -51,7 +52,8 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
 
     Args:
         model: a path or hub id, a `PreTrainedModel`, or a `PeftModel`.
-        env: an environment id, or a function that makes one environment.
+        env: an id, an environment (wrapped or not, turnenv's or not; it is copied), or a function that makes one. See
+            `turnenv.adapters.as_text_env`.
         args: the configuration.
         processing_class: the tokenizer; by default the model's own.
         env_kwargs: passed to the environment.
@@ -74,7 +76,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def __init__(
         self,
         model: str | PreTrainedModel,
-        env: str | Callable[..., TextEnv[Any]],
+        env: AnyEnv,
         args: TurnGRPOConfig | None = None,
         *,
         processing_class: PreTrainedTokenizerBase | None = None,
@@ -92,14 +94,10 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._estimator = check_estimator(
             args.credit if credit is None else credit, args.credit_options, TRAINING_FIELDS
         )
-        limit = {} if args.max_turns is None else {"max_turns": args.max_turns}
-        self._env = env
-        self._env_kwargs = {
-            "train": {**(env_kwargs or {}), **limit},
-            "eval": {**(eval_env_kwargs or env_kwargs or {}), **limit},
-        }
+        self._env = load_env(env)
+        self._env_kwargs = {"train": env_kwargs or {}, "eval": eval_env_kwargs or env_kwargs or {}}
         for mode, where in (("train", "env_kwargs"), ("eval", "eval_env_kwargs")):
-            check_arguments(env, self._env_kwargs[mode], where)
+            check_arguments(self._env, self._env_kwargs[mode], where)
         if isinstance(self._estimator, Remembering):
             callbacks = [*(callbacks or []), CreditMemory(self._estimator)]
         self._batches: dict[tuple[str, int], TextVectorEnv] = {}
@@ -201,7 +199,9 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _vector_env(self, num_envs: int) -> TextVectorEnv:
         mode = "train" if self.model.training else "eval"
         if (mode, num_envs) not in self._batches:
-            self._batches[mode, num_envs] = vectorise(self._env, num_envs, **self._env_kwargs[mode])
+            self._batches[mode, num_envs] = vectorise(
+                self._env, num_envs, max_turns=self.args.max_turns, **self._env_kwargs[mode]
+            )
         return self._batches[mode, num_envs]
 
 

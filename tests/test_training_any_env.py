@@ -1,4 +1,4 @@
-"""The trainer takes whatever `collect` takes: instances, wrapped and foreign environments; a small policy learns one."""
+"""The trainer takes whatever `collect` takes: instances, wrapped and foreign environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m agents.nano.clone`: teach a nano policy any family of turnenv, as badly as wanted."""
+"""`python -m agents.nano.clone`: teach a nano policy any family of turnenv, with as many errors as wanted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from turnenv.rollout import collect, vectorise
 from turnenv.training import ChatPolicy, episode_metrics
 
 _EXAMPLES = """examples:
-  # eight turns answered rightly in about half of the cases: a minute, and small enough to train in another
+  # eight turns, each right in about half of the cases: a minute, and small enough to train in another
   python -m agents.nano.clone --env turnenv/CreditChain-v0 --skill 0.3 --width 64 --layers 2 --learning-rate 3e-3 \\
       --out results/nano-chain
 
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--env", choices=IDS, required=True, metavar="ENV", help="environment id, as turnenv/CreditChain-v0")
-    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="its arguments (default: {})")
+    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="arguments of the environment (default: {})")
     add("--out", type=Path, required=True, help="folder of the policy")
     add("--model", type=Path, help="a nano policy to go on from; without it, a new one with a tokenizer of its own")
     add("--skill", type=share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""Scripted demonstrations of mixed quality: what the nano policy is taught, good habits and bad in stated shares.
+"""Scripted demonstrations of mixed quality, with good and bad habits in stated shares: what the nano policy is taught.
 
 The shares below decide where the policy starts. They were set from the paper's base-model row (Qwen2.5-7B, arXiv
 2505.11821 v2, Table 5: tool success 28 %, answer in the result 19 %, exact match 5 %) before any RL run.
@@ -71,7 +71,7 @@ class Demonstrator:
 
     Args:
         rng: decides everything.
-        invented: the share of made-up articles.
+        invented: the chance that the article is made up, if the question spells the entity's name.
     """
 
     def __init__(self, rng: Random, *, invented: float = 0.6) -> None:
@@ -192,7 +192,7 @@ class Demonstrator:
         text = _swap(article.text, swaps)
         question = _swap(asked.question, {asked.entity: name})
         invented = Question(asked.id, question, asked.answers, asked.topic, asked.relation, name, name)
-        # Two relations that had one value in common have one after the swap, too.
+        # Two relations with the same value still have the same value after the swap.
         pairs = [(relation, swaps[old]) for relation, old in values]
         return invented, Article(name, article.topic, text), pairs
 
@@ -202,7 +202,7 @@ class Demonstrator:
         return self._name() if wordy and self.rng.random() < 0.5 else other
 
     def _name(self) -> str:
-        """One to three words, each real or made of the halves of two real ones."""
+        """One or two words, each real or made of the halves of two real ones."""
         return " ".join(self._word() for _ in range(self.rng.choice((1, 1, 2))))
 
     def _word(self) -> str:

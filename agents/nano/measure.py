@@ -1,4 +1,4 @@
-"""Where a policy stands on held-out questions of TriviaSearch, in the paper's four figures."""
+"""Measures a policy on questions of TriviaSearch, in the four figures of the paper's table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from turnenv.training import ChatPolicy, episode_metrics
 
 
 def measure(path: str | PathLike[str], episodes: int, *, seed: int = 0, split: str = "test") -> dict[str, float]:
-    """Shares from 0 to 1 of tool success, answer found, format and exact match over sampled episodes."""
+    """Play sampled episodes and return four means: tool success, answer found, format and exact match.
+
+    Each is the mean reward of that name per episode, divided by its weight.
+
+    Args:
+        path: folder or hub name of the policy.
+        episodes: how many are played.
+        seed: of the first episode, and of the sampling.
+        split: of the questions.
+    """
     torch.manual_seed(seed)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
     policy = ChatPolicy(model, tokenizer, max_turn_tokens=64)

@@ -24,7 +24,7 @@ _PIECES = (
     '{"name": "search", "args": {"query": "',
     '"}}',
 )
-"""What the grammar repeats, as one token each: shorter episodes are faster episodes."""
+"""What the grammar repeats, one token each, so that episodes are short."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -63,7 +63,7 @@ def make_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedTo
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, *, width: int = 128, layers: int = 4) -> LlamaForCausalLM:
-    """A Llama; as it stands, of about a million parameters."""
+    """An untrained Llama; with the default sizes it has about a million parameters."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -82,7 +82,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, *, width: int = 12
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write both in the ordinary transformers format; the weights last, so that a folder that has them is whole."""
+    """Write both in the ordinary transformers format; the weights come last, so that a folder with weights is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)

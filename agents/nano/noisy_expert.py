@@ -1,4 +1,4 @@
-"""Demonstrations of any family: its scripted expert, who at each turn may do something at random or break off."""
+"""Demonstrations of any family: its scripted expert, which at each turn may act at random or break off."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class NoisyExpert:
         self._env = cast(TextEnv[Any], gymnasium.make(env_id, **env_kwargs).unwrapped)
 
     def conversation(self) -> list[Message]:
-        """One episode, without the environment's last word, which nobody answers."""
+        """One episode, without the last observation, which has no answer."""
         expert, stray = EXPERTS[self._id](), self._random_mover()
         observation, _ = self._env.reset(seed=self._rng.getrandbits(31))
         told, over = list[Message](), False
         while not over:
-            # Both are told of every turn: an expert that was not would answer a question nobody asked.
+            # Both see every turn: an expert that missed one would answer an observation that is gone.
             moves = expert(observation), stray(observation)
             message = self._worn(moves[self._rng.random() >= self._skill])
             told += [Message("user", observation), Message("assistant", message)]

@@ -65,12 +65,12 @@ def teach(
     The learning rate warms up over a twentieth of the steps and falls to 0 by a cosine.
 
     Args:
-        model: of the tokenizer's vocabulary.
+        model: has the tokenizer's vocabulary; changed in place.
         tokenizer: knows `<|user|>`, `<|assistant|>` and its end token.
-        demonstrate: makes one conversation a call.
+        demonstrate: makes one conversation per call.
         steps: of the optimizer.
-        rng: orders the conversations.
-        batch_size: conversations a step.
+        rng: orders the batches.
+        batch_size: conversations per step.
         learning_rate: AdamW's, at its highest.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)

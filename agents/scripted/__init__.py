@@ -1,4 +1,4 @@
-"""Scripted agents: for each id an expert, who plays by the public rules, and a random one, who knows only the words."""
+"""Scripted agents: for each id an expert, which plays by the public rules, and one that acts at random."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from agents.scripted import (
 from turnenv.envs import IDS
 
 Agent = Callable[[str], str]
-"""From what is new to what the agent writes; one agent plays one episode."""
+"""A function from observation to action; one agent plays one episode."""
 
 _FAMILIES: Mapping[str, tuple[Callable[[], Agent], Callable[[int], Agent]]] = {
     "BlocksArm": (blocks_arm.make_expert, blocks_arm.make_random),
@@ -43,4 +43,6 @@ def family_of(env_id: str) -> str:
 
 
 EXPERTS: Mapping[str, Callable[[], Agent]] = {env_id: _FAMILIES[family_of(env_id)][0] for env_id in IDS}
+"""Id → a function that makes an expert for one episode."""
 RANDOMS: Mapping[str, Callable[[int], Agent]] = {env_id: _FAMILIES[family_of(env_id)][1] for env_id in IDS}
+"""Id → a function of a seed that makes a random agent for one episode."""

@@ -1,4 +1,4 @@
-"""How an article of the atlas is read: by the public phrasings of its topic's facts."""
+"""Reads an article of the atlas by the public phrasings of its topic's facts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SENTENCE_ENDS = (re.compile(r"(?<! [A-Z])(?<!^[A-Z])\. (?=[A-Z\d])"), re.compil
 
 @dataclass(frozen=True)
 class Step:
-    """Read `relation` in an article of one of the topics; the year that it gives may lead to the Games of a season."""
+    """Read `relation` in an article of one of the topics; with a `season`, the year read there names Olympic Games."""
 
     topics: tuple[str, ...]
     relation: str
@@ -32,10 +32,10 @@ def shown_article(observation: str) -> tuple[str, str]:
 
 
 def read(step: Step, text: str) -> list[str]:
-    """What an article may say of the step's relation, the likeliest first.
+    """The values that an article may give for the step's relation, the likeliest first.
 
-    One sentence may fit two relations ("It stands in …", of a city and of a country): what another sentence tells of
-    another relation comes last.
+    One sentence may fit two relations ("It stands in …", of a city and of a country): a value that another sentence
+    gives for another relation comes last.
     """
     for end in _SENTENCE_ENDS:
         for topic in step.topics:

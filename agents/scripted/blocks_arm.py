@@ -1,4 +1,4 @@
-"""BlocksArm: an agent that follows a shortest plan and plans anew after a drop, and one that makes any legal move."""
+"""BlocksArm: an agent that always makes a move on a shortest way to the goal, and one that makes random legal moves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _stacks(text: str) -> tuple[str, ...]:
 
 
 class _Planner:
-    """Knows the rules, reads the goal once, and always makes the move that leaves the shortest plan."""
+    """Knows the rules, reads the goal once, and always makes the move that leaves the shortest way to it."""
 
     def __call__(self, observation: str) -> str:
         goal, told, now = observation.rpartition("Now: ")
@@ -28,7 +28,7 @@ class _Planner:
             self._world: World = world_of(len("".join(stacks)), len(stacks))
             self._distance = self._world.distances(self._world.number[stacks, ""])
             self._texts = commands(self._world.blocks, len(stacks))
-        # A message without a command is told how to write one, and not again how things stand.
+        # The reply to a message without a command does not show the stacks.
         if _SPOT.search(now):
             held = _HELD.search(now)
             self._here = self._world.number[_stacks(now), held[1] if held else ""]
@@ -38,12 +38,12 @@ class _Planner:
 
 
 def make_expert() -> Callable[[str], str]:
-    """Plans by breadth-first search over the rules."""
+    """Searches the states breadth-first, and always makes a move on a shortest way to the goal."""
     return _Planner()
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """Picks any block that is free, and places it on any stack or free spot."""
+    """Makes legal moves alone: picks a random free block, and places it on a random stack or free spot."""
     rng = np.random.default_rng(seed)
 
     def act(observation: str) -> str:

@@ -1,4 +1,4 @@
-"""Players of Calculator: one that knows the templates of the generated problems, and one that combines numbers."""
+"""Calculator: an agent that knows the templates of the generated problems, and one that combines random numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _XML = make_grammar("xml")
 
 
 def make_expert(grammar: Grammar = _XML) -> Callable[[str], str]:
-    """A player who recognises a problem's template, computes its steps one by one, and answers with the last."""
+    """Recognises the problem's template, computes its steps one by one, and answers with the last result."""
     steps: Iterator[str] = iter(())
 
     def act(observation: str) -> str:
@@ -32,7 +32,7 @@ def make_expert(grammar: Grammar = _XML) -> Callable[[str], str]:
 
 
 def make_random(seed: int, grammar: Grammar = _XML) -> Callable[[str], str]:
-    """A player who combines the problem's numbers at random, and answers with what came out last."""
+    """Combines two random numbers that it has seen, up to four times, and answers with the latest number."""
     rng, patience = random.Random(seed), random.Random(seed).randrange(1, 5)
     numbers: list[str] = []
 

@@ -1,4 +1,4 @@
-"""CreditChain: an agent that looks each signal up, and one that names any action."""
+"""CreditChain: an agent that knows the action of each signal, and one that names random actions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNAL = re.compile(r"Signal: (\w+)\.")
 
 
 def make_expert() -> Callable[[str], str]:
-    """Answers a signal with its action, and grey with a0."""
+    """Answers each signal with its action, and anything else with a0."""
 
     def act(observation: str) -> str:
         found = _SIGNAL.search(observation)
@@ -23,6 +23,6 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int, actions: int = 4) -> Callable[[str], str]:
-    """Names one of the actions, each as likely."""
+    """Names a random action, each equally likely."""
     rng = np.random.default_rng(seed)
     return lambda observation: f"a{rng.integers(actions)}"

@@ -1,4 +1,4 @@
-"""Agents for CustomerService: one that keeps to a dialogue plan and the policy, and one that calls tools at random."""
+"""CustomerService: an agent that follows a dialogue plan and the shop's policy, and one that calls tools at random."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WISHES = {
 
 
 class Expert:
-    """Identifies the customer, learns what is wanted, looks at the order, acts or declines, and asks for more."""
+    """A dialogue plan: identify the customer, find out the request, look at the order, act or decline, ask for more."""
 
     def __init__(self) -> None:
         self._last, self._mine, self._seen = "say", "", ""
@@ -43,7 +43,7 @@ class Expert:
         self._settled = False
 
     def __call__(self, observation: str) -> str:
-        """From what is new to what the agent writes."""
+        """Read the observation and return the action."""
         shown = _RESULT.search(observation)
         text = shown[1] if shown else observation
         if self._last == "say":
@@ -59,7 +59,7 @@ class Expert:
         return self._act(text)
 
     def _listen(self, text: str) -> None:
-        """Take in the customer's words, and nothing in them for more than words."""
+        """Note what the customer wants, and the numbers and names in the text."""
         wishes = [(found.start(), kind) for kind, sign in _WISHES.items() for found in sign.finditer(text)]
         if wishes and ("one more thing" in text or not self._settled):
             if "one more thing" in text:
@@ -136,12 +136,12 @@ class Expert:
 
 
 def make_expert() -> Callable[[str], str]:
-    """An agent that solves every task."""
+    """Identifies the customer, finds out what is wanted, looks at the order, acts or declines, and asks for more."""
     return Expert()
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """Asks for identity, then calls tools on numbers that it has seen, and at some turn closes the conversation."""
+    """Calls a random tool with numbers that it has seen, or (one turn in ten) closes the conversation."""
     rng = np.random.default_rng(seed)
     seen = ""
 

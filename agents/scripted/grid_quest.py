@@ -1,4 +1,4 @@
-"""GridQuest: an explorer who maps what it sees, and a walker who makes any move that looks possible."""
+"""GridQuest: an explorer that maps what it sees, and a walker that makes random moves among those in sight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Cell = tuple[int, int]
 
 
 class _Explorer:
-    """Keeps a map, and goes where the way there and the straight way on to the treasure are shortest together."""
+    """Keeps a map, and goes where the way there plus the straight way from there to the treasure is shortest."""
 
     def __init__(self) -> None:
         self.goal: _Cell = (0, 0)
@@ -83,7 +83,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """Any way that is open, and any key or door that is there, each as likely."""
+    """Takes a random open way, a key that is here, or tries a locked door in sight, each equally likely."""
     rng = np.random.default_rng(seed)
 
     def act(observation: str) -> str:

@@ -1,4 +1,4 @@
-"""Players of GuessNumber: one that halves the range, and one that names any number of it."""
+"""GuessNumber: an agent that halves the range, and one that names random numbers of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HINT = re.compile(r"(higher|lower) than (-?\d+)")
 
 
 def make_expert() -> Callable[[str], str]:
-    """A player who keeps to the open range, and always guesses its middle."""
+    """Keeps track of the range that is still possible, and always guesses its middle."""
     low, high = 0, 0
 
     def act(observation: str) -> str:
@@ -26,7 +26,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """A player who reads the range alone."""
+    """Guesses a random number of the range, whatever the hints say."""
     rng, low, high = random.Random(seed), 0, 0
 
     def act(observation: str) -> str:

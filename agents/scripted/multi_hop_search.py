@@ -1,4 +1,4 @@
-"""Players of MultiHopSearch: one that takes the question apart, and one that searches words at random."""
+"""MultiHopSearch: an agent that takes the question apart, and one that searches for random names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Z][\w'.-]*(?: [A-Z][\w'.-]*)*")
 
 
 def make_expert() -> Callable[[str], str]:
-    """Follows the question from the entity that it names, reading one article a step."""
+    """Follows the question from the entity that it names, reading one article per step."""
     steps: Sequence[Step] = ()
     query, at, retried = "", 0, False
 
@@ -46,7 +46,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """Searches for names that it has seen, and at some turn answers with one."""
+    """Searches for a random name that it has seen, or (three turns in ten) answers with one."""
     rng = np.random.default_rng(seed)
     seen: list[str] = []
 
@@ -59,7 +59,11 @@ def make_random(seed: int) -> Callable[[str], str]:
 
 
 def plan(question: str) -> tuple[str, Sequence[Step]]:
-    """What the question names, and the steps from there to the answer."""
+    """The entity that the question names, and the steps from there to the answer.
+
+    Raises:
+        ValueError: if no public phrasing fits the question.
+    """
     for pattern, last in _final_patterns():
         if found := pattern.fullmatch(question):
             name, steps = _resolve(found["name"], last.topics)
@@ -71,7 +75,7 @@ def plan(question: str) -> tuple[str, Sequence[Step]]:
 def _resolve(described: str, targets: Sequence[str]) -> tuple[str, tuple[Step, ...]]:
     """The entity that a reference starts from, and the steps from it to an article of a target topic.
 
-    Of several readings the one with most steps is taken: "the discoverer of the {kind} {name}" fits too much.
+    Of several readings the one with most steps counts, since "the discoverer of the {kind} {name}" fits too much.
     """
     best: tuple[str, tuple[Step, ...]] = described, ()
     for pattern, entries in _reference_patterns():

@@ -1,4 +1,4 @@
-"""Players of ScienceLab: one that runs the experiment with the most to tell, and one that measures at random."""
+"""ScienceLab: an agent that runs the experiment with the most expected information, and one that acts at random."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SETUPS = {40: "curves", 8: "switches"}
 
 
 def make_expert() -> Callable[[str], str]:
-    """A player who measures where the expected information gain is largest, and names a law once it is sure."""
+    """Measures where the expected information gain is largest, until it is 99.5 % sure of a law or out of turns."""
     lab: Lab
     readings: list[tuple[int, int]] = []
     turns_left = 0
@@ -39,7 +39,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def information(belief: Mapping[int, float], chances: Chances) -> float:
-    """Expected information gain of an experiment (nats): entropy of the reading less its entropy under a known law."""
+    """Expected information gain of an experiment, in nats: the reading's entropy minus its entropy given the law."""
     readings: dict[int, float] = {}
     known = 0.0
     for law, weight in belief.items():
@@ -64,7 +64,7 @@ def _entropy(chances: tuple[float, ...]) -> float:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """A player who measures anywhere, and then names any law."""
+    """Measures at random points for up to four turns, then names a random law."""
     rng, laws, points, patience = random.Random(seed), 1, 1, 0
 
     def act(observation: str) -> str:

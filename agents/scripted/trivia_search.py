@@ -1,4 +1,4 @@
-"""TriviaSearch: a player who knows how questions and articles are put; its random one is MultiHopSearch's."""
+"""TriviaSearch: an agent that knows how questions and articles are phrased; the random one is MultiHopSearch's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _XML = XmlGrammar()
 
 
 def make_expert() -> Callable[[str], str]:
-    """Searches for the question, and reads what the article says of the relation that the question asks for."""
+    """Searches for the question, and answers with the article's value of the relation that the question asks for."""
     readings: Sequence[Step] = ()
 
     def act(observation: str) -> str:

@@ -1,4 +1,4 @@
-"""Players of TwentyQuestions: one that asks the question with the least predictable answer, and a random one."""
+"""TwentyQuestions: an agent that asks the question with the least predictable answer, and a random one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANSWERS = {"Yes.": "yes", "No.": "no", "That does not apply.": "neither"}
 
 
 def make_expert() -> Callable[[str], str]:
-    """A player who halves the entities still possible, as nearly as a question can, and guesses when one is left."""
+    """Asks the question whose answer is least predictable, and guesses when one entity or one turn is left."""
     topic: str | None = None
     possible, asked, turns_left = 0, "", 0
 
@@ -36,7 +36,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """A player who asks about anything, and then names anything."""
+    """Asks random questions for up to eleven turns, then names random entities."""
     rng, patience = random.Random(seed), 0
     topic: str | None = None
 
@@ -64,7 +64,7 @@ def _turns(observation: str) -> int:
 
 @cache
 def _questions(topic: str | None) -> dict[str, Split]:
-    """The questions that follow from what the atlas tells, and how each parts the entities."""
+    """The questions that the atlas can answer, and how each splits the entities."""
     splits = {text: question_split(topic, text) for text in _texts(topic)}
     return {text: split for text, split in splits.items() if split is not None}
 

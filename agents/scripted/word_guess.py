@@ -1,4 +1,4 @@
-"""Players of WordGuess: one that asks for the most information, and one that guesses at random."""
+"""WordGuess: an agent that guesses for the most information, and one that guesses at random."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from turnenv.envs.word_guess.env import word_list
 
 
 def make_expert() -> Callable[[str], str]:
-    """A player who guesses the word whose marks are the least predictable, given the words still possible."""
+    """Guesses the word whose marks are least predictable, given the words that are still possible."""
     length, possible = 0, np.zeros(0, dtype=np.int64)
 
     def act(observation: str) -> str:
@@ -33,7 +33,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """A player who guesses any word of the list."""
+    """Guesses random words of the list."""
     rng, length = random.Random(seed), 0
 
     def act(observation: str) -> str:

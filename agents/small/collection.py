@@ -1,4 +1,4 @@
-"""The one collection loop: groups of episodes of a policy table, as arrays.
+"""Plays groups of episodes with a policy table and returns them as arrays.
 
 Axes: B episodes, K turns at most, O observations, A actions.
 """
@@ -22,7 +22,7 @@ class Played:
     """Episodes as an estimator and an update read them.
 
     Attributes:
-        batch: rewards, mask, groups, state keys.
+        batch: what estimators score: rewards, mask, groups, state keys.
         observations: number of what the agent saw before turn k, int (B, K); 0 where masked.
         actions: number of the action taken, int (B, K); 0 where masked.
         successes: bool (B,).
@@ -44,10 +44,10 @@ def play(
     """Play one episode in every environment of the batch, in lock-step.
 
     Args:
-        world: says what is seen and what an action is.
+        world: numbers observations and actions.
         batch: made by `world.make_batch`; its size is a multiple of the number of groups.
         policy: probability of each action, float (O, A).
-        groups: task and seed of each group; its members share both, so that they meet one task and one noise.
+        groups: task and seed of each group; its members share both, and so the task and the noise.
         rng: draws the actions.
     """
     size, horizon = batch.num_envs, world.model.horizon

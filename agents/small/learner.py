@@ -1,4 +1,4 @@
-"""What a policy has to offer to be trained, and the plain policy gradient that every policy's update follows.
+"""The interface of a policy that can be trained, and the plain policy gradient that updates it.
 
 Axes: O observations, A actions, B episodes, K turns, N turns that were taken.
 """

@@ -28,6 +28,9 @@ class MlpPolicy:
         optimizer: "adam" or "sgd" (plain gradient ascent).
         bias: whether layers have biases.
         seed: draws the hidden layers' weights.
+
+    Raises:
+        ValueError: if the optimizer is neither.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A tabular softmax policy: one logit for each observation and action, all 0 at the start (the uniform policy)."""
+"""A tabular softmax policy: one logit per observation and action, all 0 at the start (the uniform policy)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TabularPolicy:
 
     Args:
         shape: (O, A).
-        learning_rate: logits moved by one unit of gradient.
+        learning_rate: step length per unit of gradient.
     """
 
     def __init__(self, shape: tuple[int, int], learning_rate: float) -> None:

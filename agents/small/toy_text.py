@@ -1,4 +1,4 @@
-"""Gymnasium's tabular tasks as environments with turn rewards, from the transition table that they carry themselves.
+"""Gymnasium's tabular tasks as environments with turn rewards, computed from their own transition tables.
 
 Axes: S states, A actions, N branches of an action at most.
 """
@@ -29,7 +29,7 @@ WEIGHT = 0.5
 
 
 def reward_of_success(transitions: Transitions) -> float:
-    """The highest reward that a branch ends an episode with, which is how success is told from failure.
+    """The highest reward that a branch ends an episode with, which distinguishes success from failure.
 
     1 for FrozenLake's treasure (a hole ends with 0), 20 for Taxi's delivery, -1 for CliffWalking's goal.
     """
@@ -37,7 +37,7 @@ def reward_of_success(transitions: Transitions) -> float:
 
 
 def distances(transitions: Transitions) -> NDArray[np.float64]:
-    """Steps from each state to success if chance is kind, float (S,); infinite where success is out of reach."""
+    """Fewest steps from each state to success if every random move turns out well, float (S,); infinite without a way."""
     best = reward_of_success(transitions)
     before: dict[int, set[int]] = {}
     found = np.full(len(transitions), np.inf)
@@ -63,7 +63,7 @@ def potential(distance: float, first: float) -> float:
 
 
 class TurnRewards(gymnasium.Wrapper[int, int, int, int]):
-    """FrozenLake, Taxi or CliffWalking with turnenv's contract: turn rewards kept apart from the outcome.
+    """FrozenLake, Taxi or CliffWalking with turnenv's contract: turn rewards reported separately from the outcome.
 
     Turn reward `progress`: potential-based (Ng et al. 1999), `Φ(s') - Φ(s)` with `Φ(s) = 0.5·(1 - d(s)/d(s_0))`, d the
     length of the shortest way to success in the task's own table, and Φ = 0 in a hole. The sum telescopes, so that a
@@ -85,7 +85,7 @@ class TurnRewards(gymnasium.Wrapper[int, int, int, int]):
         return self._state, {"task": 0, "system_prompt": ""}
 
     def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
-        """Take the action; the closing step's info tells the outcome."""
+        """Take the action; the closing step's info has the outcome."""
         before = self._state
         observation, reward, terminated, truncated, _ = self.env.step(int(action))
         after = int(observation)
@@ -115,7 +115,7 @@ class TurnRewards(gymnasium.Wrapper[int, int, int, int]):
 def toy_model(env: gymnasium.Env[int, int], horizon: int) -> TabularModel:
     """The task as arrays, for `turnenv.exact`; its outcome is success, its turn rewards are left at 0.
 
-    A turn reward depends on the episode's first state, which the task's state does not tell.
+    A turn reward depends on the episode's first state, which is not part of the task's state.
     """
     table: Transitions = env.unwrapped.P  # type: ignore[attr-defined]
     states, actions = len(table), len(table[0])

@@ -26,9 +26,9 @@ class World:
     Attributes:
         model: the environment, enumerated over the tasks that are played.
         tasks: numbers of the tasks.
-        actions: what `step` is given for action 0 … A - 1: a text, or Gymnasium's number.
-        make_batch: makes a vector environment of so many episodes.
-        seen: the number of what the agent sees, from an environment of the batch and its observation.
+        actions: what `step` takes for action 0 … A - 1: a string, or Gymnasium's number.
+        make_batch: makes a vector environment of a given number of episodes.
+        seen: from an environment of the batch and its observation to the observation's number.
     """
 
     model: TabularModel

@@ -114,7 +114,7 @@ def correlations(lab: Floats, trained: Floats) -> tuple[Floats, Floats, Floats]:
 
     Returns:
         The correlations, and the ends of the intervals when estimators and seeds are drawn anew, (F,) each. NaN where a
-        figure is the same for all estimators; a drawing in which it is counts as none.
+        figure is the same for all estimators; a draw in which that happens is left out.
     """
     (N, W), rng = trained.shape, np.random.default_rng(0)
     again = np.full((_DRAWS, len(lab)), np.nan)

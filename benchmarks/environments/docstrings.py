@@ -1,4 +1,4 @@
-"""What a Google docstring says: its prose, and its arguments by name."""
+"""Reads a Google docstring: its prose, and its arguments by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of a family of environments, written from its code, its scores and one episode of its expert."""
+"""Writes the page of a family of environments from its code, its scores and one episode of its expert."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Family:
 
     @property
     def summary(self) -> str:
-        """The task in one sentence."""
+        """The task in one sentence: the module's docstring after its colon."""
         told = (sys.modules[type(self.envs[0]).__module__].__doc__ or "").partition(": ")[2].strip()
         return told[0].upper() + told[1:]
 
@@ -101,9 +101,9 @@ def render_index(families: Iterable[Family], scores: Scores) -> str:
             [
                 "# Environments",
                 "Every id that `gym.make` knows after `import turnenv`. A family's page has its prompt, tools, "
-                "rewards, parameters, an example episode and scores. Who succeeds how often: the expert of "
-                "`agents.scripted`, who plays by the public rules, and its random agent, who knows only how actions "
-                "are written. Exact values: whether `turnenv.exact` solves it.",
+                "rewards, parameters, an example episode and scores. Success is shown of two agents: the expert of "
+                "`agents.scripted`, which plays by the public rules, and its random agent, which acts at random and "
+                "pursues no goal; a family's page describes both. Exact values: whether `turnenv.exact` solves it.",
                 _table(rows, ["id", "the task", *_LAST_HEADERS]),
                 "`python -m benchmarks pages` writes these pages from the code; `scores.jsonl` holds the rows.",
             ]
@@ -158,17 +158,18 @@ def _first_steps(family: Family) -> Iterator[str]:
 
 
 def _prompts(family: Family) -> Iterator[str]:
-    """The default's prompt in full, and of the others what they say differently."""
+    """The default's prompt in full, and how the others' differ from it."""
     prompt = family.envs[0].system_prompt
     yield _block(prompt)
     for env_id, env in zip(family.ids[1:], family.envs[1:], strict=True):
-        changes = difflib.ndiff(prompt.splitlines(), env.system_prompt.splitlines())
-        others = [line[2:] for line in changes if line.startswith("+ ")]
-        if others:
-            yield f"`{env_id}` says instead:"
-            yield _block("\n".join(others))
+        changes = list(difflib.ndiff(prompt.splitlines(), env.system_prompt.splitlines()))
+        gone, new = ([line[2:] for line in changes if line.startswith(sign)] for sign in ("- ", "+ "))
+        lines = f"{len(gone)} line{'s' if len(gone) > 1 else ''} of it"
+        if new:
+            yield f"`{env_id}` replaces {lines} by:" if gone else f"`{env_id}` adds:"
+            yield _block("\n".join(new))
         else:
-            yield f"`{env_id}` says the same."
+            yield f"`{env_id}` leaves {lines} out." if gone else f"`{env_id}` says the same."
 
 
 def _tools(tools: Sequence[Mapping[str, Any]]) -> list[str]:

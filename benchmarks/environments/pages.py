@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
 def remake(*, check: bool, keep_scores: bool) -> int:
     """Write or check; 1 if something differs from what it should be."""
     scores = read_scores(SCORES) if keep_scores else measure()
-    # Written before the pages, which may fail to render: measuring takes minutes.
+    # Written before the pages, whose rendering may fail: measuring takes minutes.
     new_scores = {} if keep_scores or same_results(scores) else {SCORES: as_lines(scores.values())}
     if not check:
         write(new_scores)
@@ -69,7 +69,7 @@ def write(files: Mapping[Path, str]) -> None:
 
 
 def measure() -> Scores:
-    """Play every agent in every id: a few minutes."""
+    """Play every agent in every id, which takes about two minutes."""
     pairs = [(env_id, agent) for env_id in IDS for agent in AGENTS]
     return {
         (env_id, agent): Score.of(env_id, agent, play(env_id, agent, range(SEEDS)))
@@ -108,7 +108,7 @@ def golden(env_id: str) -> str:
 
 
 def changes(files: Mapping[Path, str]) -> Iterator[str]:
-    """What would change on the disk, as a diff; files that nothing makes any more are named."""
+    """What would change on the disk, as a diff, and the files that nothing makes any more."""
     for path, text in files.items():
         there = path.read_text(encoding="utf-8") if path.exists() else ""
         old, new = there.splitlines(keepends=True), text.splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""How the scripted agents fare in an id: who succeeds how often, what they earn, and what each component pays."""
+"""Scores of the scripted agents: how often each succeeds, what it earns, and what each reward component pays."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Score(BaseModel):
         successes: episodes that solved the task.
         mean_return: turn rewards plus outcome reward, mean over episodes.
         return_half_width: of its 95 % t-interval.
-        mean_turns: turns of an episode.
-        turn_sum: the sum of an episode's turn rewards, smallest and largest.
-        turn_components: of each component of a turn's reward: the smallest and the largest.
-        outcome_components: the same of the outcome's reward; a component that an episode lacks is 0.
-        versions: what played: turnenv, Python, numpy.
+        mean_turns: turns per episode.
+        turn_sum: smallest and largest sum of an episode's turn rewards.
+        turn_components: smallest and largest value of each component of a turn's reward.
+        outcome_components: likewise of the outcome's reward; a component that an episode lacks is 0.
+        versions: of turnenv, Python and numpy, which played.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +58,7 @@ class Score(BaseModel):
 
     @classmethod
     def of(cls, env_id: str, agent: AgentName, episodes: Sequence[Episode]) -> Self:
-        """Count an agent's episodes."""
+        """The row of an agent's episodes."""
         returns = mean_interval([episode.total_reward for episode in episodes])
         sums = [sum(episode.turn_rewards) for episode in episodes]
         outcomes = [episode.outcome.components for episode in episodes]

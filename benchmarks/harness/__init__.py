@@ -1,1 +1,1 @@
-"""What every benchmark stands on: methods, runs in processes, rows, provenance, statistics, progress."""
+"""What every benchmark stands on: methods, options, processes, rows, provenance, statistics, tables, pictures."""

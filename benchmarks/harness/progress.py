@@ -1,4 +1,4 @@
-"""What the runs are doing: a small status file each, shown as bars on a terminal and as few lines in a log."""
+"""Progress of the runs: one small status file per run, shown as bars on a terminal and as few lines in a log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Status:
     Attributes:
         done: steps finished.
         total: steps in all.
-        note: what it does now, or its latest metrics.
+        note: what it is doing, or its latest metrics.
     """
 
     done: int
@@ -44,13 +44,13 @@ class Status:
 
 
 class Display(Protocol):
-    """Shows runs in slots 0, 1, …, one process a slot."""
+    """Shows runs in slots 0, 1, …, one process per slot."""
 
     def started(self, slot: int, title: str) -> None:
         """A run began in a slot."""
 
     def progressed(self, slot: int, status: Status) -> None:
-        """Its status, told a few times a second whether or not it is new."""
+        """The latest status, passed a few times per second whether or not it is new."""
 
     def finished(self, slot: int, message: str) -> None:
         """The run in a slot is over."""
@@ -60,7 +60,7 @@ class Display(Protocol):
 
 
 def make_display(stream: TextIO, runs: int, slots: int) -> Display:
-    """Bars if the stream is a terminal, lines if it is a file or a pipe (or a terminal that tells no width)."""
+    """Bars if the stream is a terminal, lines if it is a file or a pipe (or a terminal without a known width)."""
     wide = stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0
     return Bars(stream, runs, slots) if wide else Lines(stream, runs)
 

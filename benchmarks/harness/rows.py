@@ -1,4 +1,4 @@
-"""A file of rows, one JSON line a finished run, that a kill at any instant neither loses from nor doubles in."""
+"""A file of rows, one JSON line per finished run; a kill at any instant neither loses nor doubles a row."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JsonLines(Generic[Finished]):
     """`rows.jsonl` of a folder.
 
     A row is appended in one write under a lock, flushed to the disk before the lock goes, and never rewritten. A kill
-    can leave at most a torn last line: readers pass over it, the next append cuts it off. A run id that is already
+    can leave at most a torn last line: readers skip it, the next append cuts it off. A run id that is already
     there is not written again, whoever finished second.
     """
 

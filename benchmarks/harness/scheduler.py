@@ -1,4 +1,4 @@
-"""Running commands in processes of their own, a few at a time; knows nothing of what they do."""
+"""Runs commands in processes of their own, a few at a time, whatever they do."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ def log_path(folder: Path, name: str) -> Path:
 
 
 def status_path(folder: Path, name: str) -> Path:
-    """Where a job tells how far it is."""
+    """Where a job writes how far it is."""
     return folder / "scratch" / f"{name}.status"
 
 
 def run_jobs(
     jobs: Sequence[Job], folder: Path, *, slots: Sequence[Mapping[str, str]], display: Display
 ) -> list[Failure]:
-    """Run every job, in order, one process a slot; a failure does not stop the others.
+    """Run every job, in order, one process per slot; a failure does not stop the others.
 
     Args:
         jobs: what to run.
         folder: gets `logs/` and `scratch/`.
         slots: environment variables of each slot, over those of this process; as many processes run at once.
-        display: is told what happens.
+        display: shows what happens.
 
     Returns:
         The failures, in the order of their ends. If this is interrupted, the processes are ended first.
@@ -100,7 +100,7 @@ def run_jobs(
 
 
 def exit_with_parent() -> None:
-    """What a job does first: from now on its process ends when its standard input does."""
+    """End this process when its standard input ends; a job calls this first."""
     threading.Thread(target=_wait_for_end_of_input, daemon=True).start()
 
 

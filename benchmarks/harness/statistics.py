@@ -56,7 +56,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     The half width is `t(n-1, (1 + confidence) / 2) · s / √n`, with `s` the unbiased standard deviation.
 
     Args:
-        values: one value a seed, finite.
+        values: one value per seed, finite.
         confidence: between 0 and 1.
 
     Raises:
@@ -103,7 +103,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Median
     is their range, and `confidence` says what that covers.
 
     Args:
-        values: one value a seed; infinity for one that was never reached, no NaN.
+        values: one value per seed; infinity for one that was never reached, no NaN.
         confidence: at least this, if there are enough values.
 
     Raises:

@@ -37,7 +37,7 @@ def reward_of_success(transitions: Transitions) -> float:
 
 
 def distances(transitions: Transitions) -> NDArray[np.float64]:
-    """Fewest steps from each state to success if every random move turns out well, float (S,); infinite without a way."""
+    """Fewest steps from each state to success if all random moves turn out well, float (S,); infinite without a way."""
     best = reward_of_success(transitions)
     before: dict[int, set[int]] = {}
     found = np.full(len(transitions), np.inf)

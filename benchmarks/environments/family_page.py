@@ -166,7 +166,7 @@ def _prompts(family: Family) -> Iterator[str]:
         gone, new = ([line[2:] for line in changes if line.startswith(sign)] for sign in ("- ", "+ "))
         lines = f"{len(gone)} line{'s' if len(gone) > 1 else ''} of it"
         if new:
-            yield f"`{env_id}` replaces {lines} by:" if gone else f"`{env_id}` adds:"
+            yield f"`{env_id}` replaces {lines} with:" if gone else f"`{env_id}` adds:"
             yield _block("\n".join(new))
         else:
             yield f"`{env_id}` leaves {lines} out." if gone else f"`{env_id}` says the same."

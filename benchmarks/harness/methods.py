@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,9 +46,9 @@ class Method(BaseModel):
         title = SPECS[self.name].title if self.name in SPECS else self.name
         return f"{title} [{options}]" if options else title
 
-    def estimator(self, **shared: Any) -> Estimator:
-        """The estimator for one run with its options; `shared` options count where the method does not set them."""
-        return functools.partial(resolve(self.name), **{**shared, **self.options})
+    def estimator(self) -> Estimator:
+        """The estimator for one run, made anew, with its options."""
+        return functools.partial(resolve(self.name), **self.options)
 
 
 def _plain(value: Any) -> str:
@@ -70,21 +70,18 @@ def parse_methods(text: str) -> tuple[Method, ...]:
     return methods
 
 
-def check_methods(
-    methods: Iterable[Method], supplied: Collection[str] = TRAINING_FIELDS, shared: Mapping[str, Any] | None = None
-) -> None:
+def check_methods(methods: Iterable[Method], supplied: Collection[str] = TRAINING_FIELDS) -> None:
     """Check that methods can run where batches have these optional fields, by calling each on a small batch.
 
     Args:
         methods: to check.
         supplied: optional fields of a `TurnBatch` that are filled.
-        shared: options that every method is called with besides its own.
 
     Raises:
         ValueError: if one needs another field, fails, or refuses its options.
     """
     for method in methods:
-        check_estimator(method.name, {**(shared or {}), **method.options}, supplied)
+        check_estimator(method.name, method.options, supplied)
 
 
 def in_report_order(methods: Iterable[Method]) -> list[Method]:

@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import re
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -232,3 +234,13 @@ def test_snapshots_hold_the_wrappers_too():
     env.restore(here)
     assert [env.step("2"), env.step("3")] == first
     assert first[-1][3]
+
+
+def test_the_page_lists_every_wrapper_under_its_verdict():
+    page = (Path(__file__).parent.parent / "turnenv" / "adapters" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    verdicts = {name: "refused" in row for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    for name in APPLY.keys() - {"a user's own"}:
+        assert verdicts[name] is False, name
+    for name in [*REFUSED, *NOT_FOR_TEXT]:
+        assert verdicts[name] is True, name

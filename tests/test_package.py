@@ -17,6 +17,7 @@ PAGES = {
     "CONTRIBUTING.md": 0,
     "turnenv/README.md": 0,
     "turnenv/envs/README.md": 3,
+    "turnenv/adapters/README.md": 1,
     "turnenv/training/README.md": 1,
     "turnenv/judges/README.md": 0,
     "benchmarks/README.md": 0,

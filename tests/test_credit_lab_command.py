@@ -12,8 +12,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.credit.command import methods_of, plan
-from benchmarks.credit.one_cell import LabRows
-from benchmarks.credit.records import Effort, LearningRecord
+from benchmarks.credit.records import Effort, LabRows, LearningRecord
 from benchmarks.credit.suites import chain
 from benchmarks.credit.tuning import ratios, tuned
 from benchmarks.harness.statistics import median_interval

@@ -95,7 +95,7 @@ def results(folder: Path, metric: str) -> dict[str, Floats]:
 
 def by_setting(folder: Path, wanted: Mapping[str, Floats]) -> dict[str, dict[str, LabRow]]:
     """Setting → method → row, of settings with training where at least five of the methods were measured."""
-    from benchmarks.credit.one_cell import LabRows
+    from benchmarks.credit.records import LabRows
 
     found: dict[str, dict[str, LabRow]] = {}
     for row in LabRows(folder).read():

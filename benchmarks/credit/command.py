@@ -11,8 +11,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import GIVEN, code_hash
-from benchmarks.credit.one_cell import LabRows, runs_as_json
-from benchmarks.credit.records import Effort, LabRun
+from benchmarks.credit.records import Effort, LabRows, LabRun, runs_as_json
 from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.harness.methods import HELP, Method, check_methods, in_report_order, parse_methods
 from benchmarks.harness.options import parse_seeds

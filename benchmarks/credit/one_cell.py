@@ -8,28 +8,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from benchmarks.credit.cells import Problem
 from benchmarks.credit.contenders import Contender
 from benchmarks.credit.expectation import Measured
 from benchmarks.credit.faults import check
 from benchmarks.credit.measure import measure
-from benchmarks.credit.records import SCHEMA, LabRow, LabRun
+from benchmarks.credit.records import LabRow, LabRows, LabRun, runs_from_json
 from benchmarks.harness.progress import Status
 from benchmarks.harness.provenance import provenance
-from benchmarks.harness.rows import JsonLines
 from benchmarks.harness.scheduler import exit_with_parent, status_path
-
-
-class LabRows(JsonLines[LabRow]):
-    """The rows of a lab folder."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, LabRow, SCHEMA)
-
-
-_RUNS = TypeAdapter(tuple[LabRun, ...])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -42,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.end_with_stdin:
         exit_with_parent()
-    runs = _RUNS.validate_json(given.runs)
+    runs = runs_from_json(given.runs)
     path = status_path(given.out, given.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     cell, effort = runs[0].cell, runs[0].effort
@@ -51,11 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Status(number, len(runs), run.method.label).write(path)
         LabRows(given.out).append(do(run, measured))
     Status(len(runs), len(runs), f"{len(runs)} estimators").write(path)
-
-
-def runs_as_json(runs: Sequence[LabRun]) -> str:
-    """The value of `--runs`."""
-    return _RUNS.dump_json(tuple(runs)).decode()
 
 
 def do(run: LabRun, measured: Measured) -> LabRow:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
+from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from benchmarks.credit.cells import Cell
 from benchmarks.harness.methods import Method
 from benchmarks.harness.provenance import Provenance
-from benchmarks.harness.rows import Record
+from benchmarks.harness.rows import JsonLines, Record
 
 SCHEMA = 2
 
@@ -110,3 +112,27 @@ class LabRow(Record):
     flags: list[str] = Field(default_factory=list)
     seconds: float = 0.0
     provenance: Provenance
+
+
+class LabRows(JsonLines[LabRow]):
+    """The rows of a lab folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, LabRow, SCHEMA)
+
+
+_RUNS = TypeAdapter(tuple[LabRun, ...])
+
+
+def runs_as_json(runs: Sequence[LabRun]) -> str:
+    """Write runs as one text, for the command line of a process."""
+    return _RUNS.dump_json(tuple(runs)).decode()
+
+
+def runs_from_json(text: str) -> tuple[LabRun, ...]:
+    """Read what `runs_as_json` wrote.
+
+    Raises:
+        pydantic.ValidationError: if the text is something else.
+    """
+    return _RUNS.validate_json(text)

@@ -10,8 +10,7 @@ from benchmarks.credit import held_out
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.contenders import code_hash
 from benchmarks.credit.experience import CONTINUATIONS
-from benchmarks.credit.one_cell import LabRows
-from benchmarks.credit.records import Effort, Figure, LabRow, LabRun
+from benchmarks.credit.records import Effort, Figure, LabRow, LabRows, LabRun
 from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.credit.tuning import Tuned, ratios, reached, tuned
 from benchmarks.harness.methods import Method

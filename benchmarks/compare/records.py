@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from benchmarks.harness.methods import Method
 from benchmarks.harness.provenance import Provenance
 from benchmarks.harness.rows import JsonLines, Record
+from benchmarks.harness.settings import DERIVED
 
 SCHEMA = 1
 
@@ -35,41 +36,42 @@ class Evaluation(Record):
 class Settings(Record):
     """What all runs of a comparison share; two rows may be compared only if their settings are equal.
 
-    Attributes:
-        env: environment id, as `gym.make` takes it.
-        env_kwargs: its arguments in training.
-        eval_kwargs: its arguments on the held-out tasks.
-        model: folder or hub name of the policy at the start.
-        model_hash: what the folder held, or which revision of the hub's it was.
-        steps: optimizer steps.
-        groups: tasks a step.
-        num_generations: episodes a task, i.e. the size of a group.
-        learning_rate: AdamW's, constant.
-        temperature: of sampling, in training and in evaluation.
-        max_turn_tokens: tokens that the policy may write in one turn.
-        eval_episodes: held-out episodes before and after training.
-        eval_batch: how many of them are played at a time.
-        eval_every: steps between further evaluations on the way; 0 for none.
-        trainer_kwargs: further fields of `TurnGRPOConfig`.
-        device: "cpu" or "cuda".
+    The fields are the options of `python -m benchmarks compare`, and their descriptions its help. The record has what
+    they came to: `eval_kwargs` with everything that evaluation is played with, `device` without "auto".
     """
 
-    env: str
-    env_kwargs: dict[str, Any] = Field(default_factory=dict)
-    eval_kwargs: dict[str, Any] = Field(default_factory=dict)
-    model: str
-    model_hash: str
-    steps: int = Field(gt=0)
-    groups: int = Field(gt=0)
-    num_generations: int = Field(gt=1)
-    learning_rate: float = Field(gt=0)
-    temperature: float = Field(gt=0)
-    max_turn_tokens: int = Field(gt=0)
-    eval_episodes: int = Field(gt=0)
-    eval_batch: int = Field(gt=0)
-    eval_every: int = Field(ge=0)
-    trainer_kwargs: dict[str, Any] = Field(default_factory=dict)
-    device: str
+    env: str = Field(
+        default="turnenv/TriviaSearch-v0",
+        description="environment id, as gym.make takes it; module:id imports the module first",
+    )
+    env_kwargs: dict[str, Any] = Field(default_factory=dict, description="arguments of the environment")
+    eval_kwargs: dict[str, Any] = Field(
+        default_factory=dict,
+        description="arguments on the held-out tasks, over --env-kwargs and the suite's (TriviaSearch: split=test)",
+    )
+    model: str = Field(
+        default="agents/nano", description="the policy to start from: a folder or a name on the Hugging Face hub"
+    )
+    model_hash: Annotated[str, DERIVED] = Field(
+        default="", description="what the folder held, or which revision of the hub's it was"
+    )
+    steps: int = Field(default=120, gt=0, description="optimizer steps")
+    groups: int = Field(default=4, gt=0, description="tasks per step")
+    num_generations: int = Field(default=8, gt=1, description="episodes per task: the size of a group")
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="AdamW's at the first step, falling linearly to 0; an LLM wants 1e-6"
+    )
+    temperature: float = Field(default=1.0, gt=0, description="of sampling, in training and in evaluation")
+    max_turn_tokens: int = Field(default=48, gt=0, description="tokens that the policy may write in one turn")
+    eval_episodes: int = Field(
+        default=256, gt=0, description="held-out episodes before and after training, for each seed"
+    )
+    eval_batch: int = Field(default=128, gt=0, description="how many of them are played at a time")
+    eval_every: int = Field(default=0, ge=0, description="evaluate every so many steps too; 0 for never")
+    trainer_kwargs: dict[str, Any] = Field(default_factory=dict, description="more fields of TurnGRPOConfig")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="what the model runs on; auto takes a GPU if there is one"
+    )
 
 
 class Run(Record):

@@ -1,4 +1,4 @@
-"""Where a number comes from: versions, commit, hardware, and the content of a model's folder."""
+"""Where a number comes from: versions, commit and hardware."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from benchmarks.harness.rows import Record
 
 _PACKAGES = ("turnenv", "torch", "transformers", "trl", "accelerate", "gymnasium", "numpy", "scipy")
 _SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
-_MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.txt", "*.model")
 
 
 class Provenance(Record):
@@ -70,24 +69,6 @@ def provenance(device: str, began: datetime) -> Provenance:
         began=began,
         ended=datetime.now(UTC),
     )
-
-
-def hash_model(model: str) -> str:
-    """What a model is: `sha256:…` over a folder's weights, configuration and tokenizer, or `hub:` and the revision.
-
-    Raises:
-        OSError: if it is neither a folder nor a model that transformers can find; transformers says what was tried.
-    """
-    folder = Path(model)
-    if not folder.is_dir():
-        from transformers import AutoConfig
-
-        return f"hub:{getattr(AutoConfig.from_pretrained(model), '_commit_hash', None)}"
-    digest = sha256()
-    for path in sorted({path for pattern in _MODEL_FILES for path in folder.glob(pattern)}):
-        with path.open("rb") as file:
-            digest.update(path.name.encode() + file_digest(file, "sha256").digest())
-    return f"sha256:{digest.hexdigest()[:16]}"
 
 
 @cache

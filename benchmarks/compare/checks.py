@@ -1,0 +1,105 @@
+"""What is checked of a comparison before any process starts, without loading a model or PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from benchmarks.compare.trainer_fields import trainer_fields
+from turnenv.core.arguments import check_arguments
+from turnenv.rollout import vectorise
+
+_FIXED = {
+    "credit": "--methods",
+    "credit_kwargs": "--methods name:option=value",
+    "gradient_accumulation_steps": "per_device_train_batch_size, from which it follows",
+    "learning_rate": "--learning-rate",
+    "max_steps": "--steps",
+    "max_turn_tokens": "--max-turn-tokens",
+    "max_turns": "--env-kwargs '{\"max_turns\": …}'",
+    "num_generations": "--num-generations",
+    "output_dir": "--out",
+    "seed": "--seeds",
+    "temperature": "--temperature",
+}
+
+
+def import_environments(env: str) -> str:
+    """Register turnenv's environments, and those of `module:` if the id names one; returns the id without it.
+
+    Raises:
+        ValueError: if the module cannot be imported.
+    """
+    importlib.import_module("turnenv")
+    module, colon, rest = env.rpartition(":")
+    if colon:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ValueError(f"--env {env}: {error}") from error
+    return rest
+
+
+def check_environment(env: str) -> str:
+    """Find a registered environment; returns its id.
+
+    Raises:
+        ValueError: if there is none of that name; the message holds the closest ones.
+    """
+    import gymnasium
+
+    env_id = import_environments(env)
+    if env_id not in gymnasium.registry:
+        ours = [known for known in gymnasium.registry if known.startswith("turnenv/")]
+        close = get_close_matches(env_id, gymnasium.registry, n=2)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise ValueError(f"no environment is named {env_id!r}; {hint}turnenv has: {', '.join(ours)}")
+    return env_id
+
+
+def check_environment_arguments(env_id: str, given: Mapping[str, Any], where: str) -> None:
+    """Make one environment with these arguments.
+
+    Args:
+        env_id: a registered id.
+        given: the arguments.
+        where: the option that gave them.
+
+    Raises:
+        ValueError: if an argument has another name or type, or the environment refuses it.
+        OSError: if it reads what cannot be reached.
+    """
+    check_arguments(env_id, given, where)
+    try:
+        vectorise(env_id, 1, **given).close()
+    except (TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
+        raise ValueError(f"{where}: {env_id} cannot be made with {dict(given)}: {error}") from error
+
+
+def check_trainer_kwargs(given: Mapping[str, Any], episodes: int) -> None:
+    """Check the names of fields of `TurnGRPOConfig`, and that no other option sets them.
+
+    Args:
+        given: the fields.
+        episodes: of a step.
+
+    Raises:
+        ValueError: if there is no field of that name, with the closest one; or it is not free.
+    """
+    known = trainer_fields() if given else ()
+    for name in given:
+        if name in _FIXED:
+            raise ValueError(f"--trainer-kwargs: {name} is set by {_FIXED[name]}")
+        if name not in known:
+            close = get_close_matches(name, known, n=2)
+            hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+            raise ValueError(
+                f"--trainer-kwargs: TurnGRPOConfig has no field {name!r}; {hint}python -m agents.mt_grpo --help has all"
+            )
+    micro = given.get("per_device_train_batch_size", episodes)
+    if not isinstance(micro, int) or micro < 1 or episodes % micro:
+        raise ValueError(
+            f"--trainer-kwargs: per_device_train_batch_size={micro} must divide groups × num_generations = {episodes}"
+        )

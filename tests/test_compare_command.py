@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -15,10 +16,12 @@ from benchmarks.compare.command import plan
 from benchmarks.compare.evaluation import held_out_plan
 from benchmarks.compare.one_run import main as run_one
 from benchmarks.compare.one_run import transcripts_path
-from benchmarks.compare.records import RowFile
+from benchmarks.compare.records import RowFile, Settings
+from benchmarks.compare.trainer_fields import trainer_fields
 from benchmarks.harness.methods import parse_methods
+from benchmarks.harness.models import hash_model
 from benchmarks.harness.options import parse_seeds
-from benchmarks.harness.provenance import hash_model
+from turnenv.training import TurnGRPOConfig
 from turnenv.types import Episode
 
 # TRL and transformers call deprecated functions of transformers when a trainer is made.
@@ -149,24 +152,101 @@ def test_other_seeds_are_refused(text):
         parse_seeds(text)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--methods", "mt-grop"], "did you mean 'mt_grpo'"),
-        (["--seeds", "x"], "--seeds takes"),
-        (["--env", "turnenv/GuesNumber-v0"], "did you mean turnenv/GuessNumber-v0"),
-        (["--env", "nowhere:a/B-v0"], "No module named 'nowhere'"),
-        (["--trainer-kwargs", '{"max_steps": 3}'], "set by --steps"),
-        (["--trainer-kwargs", '{"per_device_train_batch_size": 3}'], "must divide"),
-        (["--jobs", "0"], "--jobs must be at least 1"),
-        (["--learning-rate", "-1"], "learning_rate"),
-    ],
-)
+MISTAKES = [
+    (["--methods", "mt-grop"], "no estimator is named 'mt-grop'; did you mean 'mt_grpo'"),
+    (["--methods", "oracle"], "oracle needs true_advantages (the true advantage of each turn"),
+    (["--methods", "grpo_or,turn_gae"], "turn_gae needs values"),
+    (["--methods", "vine_ppo"], "vine_ppo needs values"),
+    (["--methods", "tree_backup"], "it runs in the credit lab: python -m benchmarks credit --methods tree_backup"),
+    (["--methods", "mt_grpo,grpo_or,mt_grpo"], "named twice: mt_grpo"),
+    (["--methods", "mt_grpo:lm=1"], "mt_grpo has no option 'lm'; did you mean 'lam'"),
+    (["--methods", "mt_grpo:accumulate=true:lam=0.2"], "lam=0.2 is not read when accumulate=True"),
+    (["--methods", "nowhere.py:mine"], "there is no file nowhere.py"),
+    (["--methods", "nowhere:mine"], "the module 'nowhere' cannot be imported"),
+    (["--seeds", "x"], "--seeds takes"),
+    (["--seeds", "0"], "--seeds takes a number of seeds (3)"),
+    (["--env", "turnenv/GuesNumber-v0"], "did you mean turnenv/GuessNumber-v0"),
+    (["--env", "nowhere:a/B-v0"], "No module named 'nowhere'"),
+    (["--env", "CartPole-v1"], "CartPole-v1 cannot be made: "),
+    (
+        ["--env-kwargs", '{"hgh": 9}'],
+        "--env-kwargs: turnenv/GuessNumber-v0 has no argument 'hgh'; did you mean 'high'?",
+    ),
+    (["--env-kwargs", '{"high": "9"}'], "--env-kwargs: high of turnenv/GuessNumber-v0 takes int; got '9'"),
+    (
+        ["--env-kwargs", '{"high": 0}'],
+        "--env-kwargs: turnenv/GuessNumber-v0 cannot be made with {'high': 0}: the range",
+    ),
+    (["--eval-kwargs", '{"max_trns": 4}'], "--eval-kwargs: turnenv/GuessNumber-v0 has no argument 'max_trns'; did you"),
+    (["--eval-kwargs", '{"max_turns": 2.5}'], "--eval-kwargs: max_turns of turnenv/GuessNumber-v0 takes int | None"),
+    (["--model", "/no/such/model"], "--model /no/such/model: there is no such folder"),
+    (["--model", "agents/nanno"], "there is no such folder; did you mean agents/nano?"),
+    (["--model", "tests"], "--model tests: the folder holds no model (no config.json)"),
+    (["--trainer-kwargs", '{"max_steps": 3}'], "set by --steps"),
+    (["--trainer-kwargs", '{"beto": 0.1}'], "TurnGRPOConfig has no field 'beto'; did you mean 'beta'"),
+    (["--trainer-kwargs", '{"per_device_train_batch_size": 3}'], "must divide"),
+    (["--jobs", "0"], "--jobs must be at least 1"),
+    (["--learning-rate", "-1"], "--learning-rate: input should be greater than 0; got -1.0"),
+    (["--steps", "0"], "--steps: input should be greater than 0; got 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), MISTAKES)
 def test_a_mistake_on_the_command_line_is_one_error_and_starts_nothing(tmp_path, model, capsys, arguments, says):
-    assert main(_command(model, tmp_path, *arguments)) == 2
-    assert says in capsys.readouterr().err
-    assert not (tmp_path / "rows.jsonl").exists()
-    assert not (tmp_path / "logs").exists()
+    assert main(_command(model, tmp_path / "out", *arguments)) == 2
+    said = capsys.readouterr()
+    assert says in said.err
+    assert said.err.startswith("python -m benchmarks: error: ")
+    assert said.err.count("\n") == 1
+    assert not said.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_mistake_waits_for_pytorch(tmp_path, model):
+    commands = [_command(model, tmp_path / "out", *arguments) for arguments, _ in MISTAKES]
+    code = (
+        "import sys; from benchmarks.__main__ import main\n"
+        f"assert [main(command) for command in {commands!r}] == [2] * {len(commands)}\n"
+        "print(*{'torch', 'transformers', 'trl', 'datasets'}.intersection(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_fields_of_the_configuration_are_read_from_its_sources():
+    assert set(trainer_fields()) == {field.name for field in dataclasses.fields(TurnGRPOConfig) if field.init}
+
+
+def test_every_setting_is_an_option_explained_once(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert (f"--{name.replace('_', '-')} " in shown) == (name != "model_hash")
+        assert (field.description in shown) == (name != "model_hash")
+
+
+def test_a_folder_that_an_older_version_began_is_gone_on_with(finished, tmp_path):
+    _, rows = finished
+    for each in rows[:3]:
+        line = json.loads(each.model_dump_json())
+        assert line["run"].pop("code") == ""
+        with (tmp_path / "rows.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    assert [each.run_id for each in RowFile(tmp_path).read()] == [each.run.run_id for each in rows[:3]]
+
+
+def test_runs_of_an_own_estimator_are_known_by_its_code(tmp_path, model):
+    file = tmp_path / "my credit.py"
+    file.write_text("def half(batch):\n    return batch.turn_mask * 0.5\n")
+    (method,) = parse_methods(f"{file}:half")
+    _, before = plan(_settings(model), [method], [0])
+    file.write_text("def half(batch):\n    return batch.turn_mask * 0.25\n")
+    _, after = plan(_settings(model), [method], [0])
+    assert before.run_id != after.run_id
+    assert "/" not in before.run_id
+    assert " " not in before.run_id
 
 
 def test_json_arguments_must_be_objects(tmp_path, model, capsys):
@@ -219,13 +299,16 @@ def test_kill_9_of_the_harness_loses_and_repeats_nothing(tmp_path, model):
 
 @pytest.mark.slow
 def test_a_failed_run_is_reported_and_the_others_go_on(tmp_path, model):
-    # The estimator refuses this combination when it is called, long after the command line was read.
-    methods = "grpo_mr,mt_grpo:accumulate=true:lam=0.2"
+    # It fails on the batches of training only, long after the command line was checked.
+    (tmp_path / "mine.py").write_text(
+        "def late(batch):\n    assert len(batch.live) == 2, 'too many'\n    return batch.turn_mask\n"
+    )
+    methods = f"grpo_mr,{tmp_path}/mine.py:late"
     command = [sys.executable, "-m", "benchmarks", *_command(model, tmp_path, "--methods", methods, "--seeds", "1")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "failed: mt_grpo:accumulate=true:lam=0.2 seed 0 (exit code 1), log: " in done.stderr
-    log = next((tmp_path / "logs").glob("mt_grpo-*.log")).read_text()
-    assert "lam=0.2 is not read when accumulate=True" in log
+    assert f"failed: {tmp_path}/mine.py:late seed 0 (exit code 1), log: " in done.stderr
+    log = next((tmp_path / "logs").glob("*late-seed0-*.log")).read_text()
+    assert "AssertionError: too many" in log
     assert [each.run.title for each in RowFile(tmp_path).read()] == ["start seed 0", "grpo_mr seed 0"]
-    assert "Not finished: MT-GRPO [accumulate=true, lam=0.2]" not in done.stdout
+    assert "mine.py" not in done.stdout

@@ -75,7 +75,8 @@ def check_environment_arguments(env_id: str, given: Mapping[str, Any], where: st
     try:
         vectorise(env_id, 1, **given).close()
     except (TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
-        raise ValueError(f"{where}: {env_id} cannot be made with {dict(given)}: {error}") from error
+        arguments = f" with {dict(given)}" if given else ""
+        raise ValueError(f"{where}: {env_id} cannot be made{arguments}: {error}") from error
 
 
 def check_trainer_kwargs(given: Mapping[str, Any], episodes: int) -> None:

@@ -6,22 +6,22 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from agents.options import json_object
-from benchmarks.compare.one_run import import_environments
+from benchmarks.compare.checks import check_environment, check_environment_arguments, check_trainer_kwargs
 from benchmarks.compare.records import RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
-from benchmarks.harness.methods import Method, parse_methods
-from benchmarks.harness.options import parse_seeds
+from benchmarks.harness.methods import Method, check_methods, own_code, parse_methods
+from benchmarks.harness.models import hash_model
+from benchmarks.harness.options import add_methods, add_seeds, parse_seeds
 from benchmarks.harness.progress import make_display
-from benchmarks.harness.provenance import cores, hash_model
+from benchmarks.harness.provenance import cores
 from benchmarks.harness.scheduler import Failure, Job, run_jobs
+from benchmarks.harness.settings import add_settings, read_settings
 
 EXAMPLES = """\
 examples:
@@ -32,15 +32,15 @@ examples:
   python -m benchmarks compare --env turnenv/GuessNumber-v0 --seeds 0,1,7 \\
       --methods grpo_mr,mt_grpo,mt_grpo:final_turn=turn+outcome --out results/guess
 
-  # longer episodes, a larger model on a GPU in bfloat16, eight rows a backward pass
+  # longer episodes, a larger model on a GPU in bfloat16, eight rows per backward pass
   python -m benchmarks compare --model Qwen/Qwen2.5-0.5B-Instruct --device cuda --learning-rate 1e-6 \\
       --env-kwargs '{"max_turns": 4, "max_searches": 3}' --max-turn-tokens 256 \\
       --trainer-kwargs '{"bf16": true, "per_device_train_batch_size": 8}' --out results/qwen
 
 what is written to --out:
-  rows.jsonl   one line a finished run: settings, provenance, curve, evaluation
+  rows.jsonl   one line per finished run: settings, provenance, curve, evaluation
   table.md     means with 95 % intervals over seeds, paired differences, budget (also printed)
-  curves.png   one panel a metric, one band a method
+  curves.png   one panel per metric, one band per method
   episodes/    held-out episodes of every run; `python -m benchmarks transcripts DIR` shows them
   logs/        what each run printed
 
@@ -52,43 +52,29 @@ unfinished ones begin again. More methods or seeds may be added to the same fold
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
-    add("--env", default="turnenv/TriviaSearch-v0", help="environment id; module:id imports the module first")
-    add("--methods", default="grpo_or,grpo_mr,mt_grpo", help="estimators of turnenv.credit, name[:option=value…],…")
-    add("--seeds", default="3", help="how many (3 means 0,1,2), or which (0,1,7; one alone is written 5,)")
-    add("--model", default="agents/nano", help="the policy to start from: a folder or a name on the hub")
+    add_methods(parser, "reports show baselines first")
+    add_seeds(parser, "3")
     add("--out", type=Path, default=Path("results/compare"), help="folder of the results")
-    add("--steps", type=int, default=120, help="optimizer steps")
-    add("--groups", type=int, default=4, help="tasks a step")
-    add("--num-generations", type=int, default=8, help="episodes a task: the size of a group")
-    add("--learning-rate", type=float, default=1e-3, help="AdamW's, falling linearly to 0; an LLM wants 1e-6")
-    add("--temperature", type=float, default=1.0, help="of sampling, in training and evaluation")
-    add("--max-turn-tokens", type=int, default=48, help="tokens the policy may write in one turn")
-    add("--eval-episodes", type=int, default=256, help="held-out episodes before and after training, for each seed")
-    add("--eval-batch", type=int, default=128, help="how many of them are played at a time")
-    add("--eval-every", type=int, default=0, help="evaluate every so many steps too; 0 for never")
-    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="arguments of the environment")
-    add(
-        "--eval-kwargs",
-        type=json_object,
-        default={},
-        metavar="JSON",
-        help="arguments on the held-out tasks, over --env-kwargs and the suite's (TriviaSearch: split=test)",
-    )
-    add("--trainer-kwargs", type=json_object, default={}, metavar="JSON", help="more fields of TurnGRPOConfig")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU if there is one")
-    add("--jobs", type=int, default=None, help="processes at once (default: one a core, or one a GPU)")
+    add("--jobs", type=int, default=None, help="processes at once (default: one per core, or one per GPU)")
+    add_settings(parser, Settings)
 
 
 def plan(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:
     """Every run, in the order that makes a stopped comparison most useful: seed by seed, all methods of each."""
     starts = [Run(settings=settings, method=None, seed=seed) for seed in seeds]
-    return starts + [Run(settings=settings, method=method, seed=seed) for seed in seeds for method in methods]
+    codes = {method.label: own_code(method) for method in methods}
+    return starts + [
+        Run(settings=settings, method=method, seed=seed, code=codes[method.label])
+        for seed in seeds
+        for method in methods
+    ]
 
 
 def run(given: argparse.Namespace) -> int:
     """Do what is missing, report, and return 1 if a run failed."""
     methods, seeds = parse_methods(given.methods), parse_seeds(given.seeds)
-    settings = _settings(given)
+    check_methods(methods)
+    settings = checked_settings(given)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(given.out / ".compare.lock", timeout=0):
@@ -103,27 +89,22 @@ def run(given: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _settings(given: argparse.Namespace) -> Settings:
-    env_id = _checked_env(given.env)
-    _check_trainer_kwargs(given.trainer_kwargs, given.groups * given.num_generations)
-    return Settings(
-        env=given.env,
-        env_kwargs=given.env_kwargs,
-        eval_kwargs={**given.env_kwargs, **suite_of(env_id).eval_kwargs, **given.eval_kwargs},
-        model=given.model,
-        model_hash=hash_model(given.model),
-        steps=given.steps,
-        groups=given.groups,
-        num_generations=given.num_generations,
-        learning_rate=given.learning_rate,
-        temperature=given.temperature,
-        max_turn_tokens=given.max_turn_tokens,
-        eval_episodes=given.eval_episodes,
-        eval_batch=given.eval_batch,
-        eval_every=given.eval_every,
-        trainer_kwargs=given.trainer_kwargs,
-        device=_device(given.device),
-    )
+def checked_settings(given: argparse.Namespace) -> Settings:
+    """The settings that a command line gives, checked as far as is possible without a model.
+
+    Raises:
+        ValueError: if one cannot work; the message names the option.
+    """
+    if given.jobs is not None and given.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1; got {given.jobs}")
+    asked = read_settings(Settings, given)
+    env_id = check_environment(asked.env)
+    check_environment_arguments(env_id, asked.env_kwargs, "--env-kwargs")
+    eval_kwargs = {**asked.env_kwargs, **suite_of(env_id).eval_kwargs, **asked.eval_kwargs}
+    check_environment_arguments(env_id, eval_kwargs, "--eval-kwargs")
+    check_trainer_kwargs(asked.trainer_kwargs, asked.groups * asked.num_generations)
+    found = {"eval_kwargs": eval_kwargs, "model_hash": hash_model(asked.model), "device": _device(asked.device)}
+    return asked.model_copy(update=found)
 
 
 def _run_missing(runs: Sequence[Run], folder: Path, jobs: int | None) -> list[Failure]:
@@ -158,8 +139,6 @@ def _job(run: Run, folder: Path) -> Job:
 
 def _slots(device: str, jobs: int | None, runs: int) -> list[Mapping[str, str]]:
     """The environment of each process: one thread, since they share the cores, and one GPU if there are any."""
-    if jobs is not None and jobs < 1:
-        raise ValueError(f"--jobs must be at least 1; got {jobs}")
     gpus = 0
     if device == "cuda":
         import torch
@@ -170,48 +149,7 @@ def _slots(device: str, jobs: int | None, runs: int) -> list[Mapping[str, str]]:
     return [{**threads, **({"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus else {})} for slot in range(count)]
 
 
-def _checked_env(env: str) -> str:
-    import gymnasium
-
-    try:
-        env_id = import_environments(env)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"--env {env}: {error}") from error
-    if env_id not in gymnasium.registry:
-        ours = [known for known in gymnasium.registry if known.startswith("turnenv/")]
-        close = get_close_matches(env_id, gymnasium.registry, n=2)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise ValueError(f"no environment is named {env_id!r}; {hint}turnenv has: {', '.join(ours)}")
-    return env_id
-
-
-_FIXED = {
-    "credit": "--methods",
-    "credit_kwargs": "--methods name:option=value",
-    "gradient_accumulation_steps": "per_device_train_batch_size, from which it follows",
-    "learning_rate": "--learning-rate",
-    "max_steps": "--steps",
-    "max_turn_tokens": "--max-turn-tokens",
-    "max_turns": "--env-kwargs '{\"max_turns\": …}'",
-    "num_generations": "--num-generations",
-    "output_dir": "--out",
-    "seed": "--seeds",
-    "temperature": "--temperature",
-}
-
-
-def _check_trainer_kwargs(fields: Mapping[str, Any], episodes: int) -> None:
-    for name in fields:
-        if name in _FIXED:
-            raise ValueError(f"--trainer-kwargs: {name} is set by {_FIXED[name]}")
-    micro = fields.get("per_device_train_batch_size", episodes)
-    if not isinstance(micro, int) or micro < 1 or episodes % micro:
-        raise ValueError(
-            f"--trainer-kwargs: per_device_train_batch_size={micro} must divide groups × num_generations = {episodes}"
-        )
-
-
-def _device(wanted: str) -> str:
+def _device(wanted: str) -> Literal["cpu", "cuda"]:
     if wanted == "cpu":
         return "cpu"
     import torch

@@ -81,6 +81,10 @@ def warnings_about(comparison: Comparison) -> list[str]:
     for what, seen in kinds.items():
         if len(seen) > 1:
             warnings.append(f"The rows come from {len(seen)} different {what}; rows.jsonl says which is which.")
+    for method in comparison.methods:
+        codes = {row.run.code for row in comparison.trained[method.label].values()}
+        if len(codes) > 1:
+            warnings.append(f"The rows of {method.title} come from {len(codes)} versions of its file.")
     missing = [
         f"{method.title} seed {seed}"
         for method in comparison.methods

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.compare.checks import import_environments
 from benchmarks.compare.evaluation import HeldOut, summarise, write_transcripts
 from benchmarks.compare.records import Evaluation, Row, RowFile, Run, Settings, Spent
 from benchmarks.harness.progress import Status
@@ -47,15 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def transcripts_path(folder: Path, run_id: str) -> Path:
     """Where a run's evaluation episodes are kept."""
     return folder / "episodes" / f"{run_id}.jsonl"
-
-
-def import_environments(env_id: str) -> str:
-    """Register turnenv's environments, and those of `module:` if the id names one; returns the id without it."""
-    importlib.import_module("turnenv")
-    module, colon, rest = env_id.rpartition(":")
-    if colon:
-        importlib.import_module(module)
-    return rest
 
 
 class _Reporter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -75,18 +76,28 @@ class Settings(Record):
 
 
 class Run(Record):
-    """One thing to do: train by a method from a seed, or (without a method) evaluate the start of that seed."""
+    """One thing to do: train by a method from a seed, or (without a method) evaluate the start of that seed.
+
+    Attributes:
+        settings: what it shares with the other runs.
+        method: the estimator and its options; None to evaluate the start.
+        seed: of the policy's sampling, the tasks and the noise; equal seeds make runs of two methods a pair.
+        code: hash of the file of a user's own estimator; empty for turnenv's.
+    """
 
     settings: Settings
     method: Method | None
     seed: int
+    code: str = ""
 
     @property
     def run_id(self) -> str:
         """Readable, and a hash of everything that decides the result: equal runs, equal ids."""
-        everything = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        digest = blake2b(everything.encode(), digest_size=5).hexdigest()
-        return f"{'start' if self.method is None else self.method.name}-seed{self.seed}-{digest}"
+        everything = self.model_dump(mode="json", exclude=None if self.code else {"code"})
+        digest = blake2b(json.dumps(everything, sort_keys=True).encode(), digest_size=5).hexdigest()
+        # The id names files, and a user's own estimator may be a path.
+        name = "start" if self.method is None else re.sub(r"[^\w.-]+", "-", self.method.name)
+        return f"{name}-seed{self.seed}-{digest}"
 
     @property
     def title(self) -> str:

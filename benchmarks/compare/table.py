@@ -10,6 +10,7 @@ from benchmarks.compare.comparison import Comparison, target_of, values_by_seed,
 from benchmarks.compare.records import Row, Settings
 from benchmarks.compare.suites import Metric
 from benchmarks.harness.methods import Method
+from benchmarks.harness.settings import option_of, options_of
 from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
 from benchmarks.harness.tables import markdown
 
@@ -125,7 +126,7 @@ def _reproduce(comparison: Comparison) -> str:
 
 def command(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> str:
     """The command that repeats a comparison."""
-    given = settings.model_dump(mode="json", exclude={"model_hash"})
+    given = settings.model_dump(mode="json", include=set(options_of(Settings)))
     words = ["python", "-m", "benchmarks", "compare"]
     words += [
         "--methods",
@@ -135,7 +136,7 @@ def command(settings: Settings, methods: Sequence[Method], seeds: Sequence[int])
     ]
     for name, value in given.items():
         if value != {}:
-            words += [f"--{name.replace('_', '-')}", _word(value)]
+            words += [option_of(name), _word(value)]
     return shlex.join(words)
 
 

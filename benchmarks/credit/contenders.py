@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +15,7 @@ from benchmarks.credit.cells import Problem
 from benchmarks.credit.experience import Experience, Way, plain, way_of
 from benchmarks.credit.sampling import Ints
 from benchmarks.credit.truth import evaluate_all
-from benchmarks.harness.methods import Method
+from benchmarks.harness.methods import Method, hash_code
 from turnenv.credit import SPECS, Estimator, TurnBatch, spec_of
 from turnenv.exact import Floats
 
@@ -132,10 +129,8 @@ def code_hash(name: str) -> str:
         ValueError: if there is no such estimator.
     """
     spec = spec_of(name)
-    found, way = spec.fresh(), way_of(spec)
-    made = inspect.unwrap(found) if inspect.isroutine(found) else type(found)
-    paths = filter(None, map(inspect.getsourcefile, [made, *([] if way is plain else [way])]))
-    return sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:12]
+    way = way_of(spec)
+    return hash_code(spec.fresh(), *([] if way is plain else [way]))
 
 
 def turn_batch(problem: Problem, policies: Floats, experience: Experience, needs: Collection[str]) -> TurnBatch:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -82,6 +85,18 @@ def check_methods(methods: Iterable[Method], supplied: Collection[str] = TRAININ
     """
     for method in methods:
         check_estimator(method.name, method.options, supplied)
+
+
+def own_code(method: Method) -> str:
+    """A hash of the file that defines a user's own estimator; empty for turnenv's, whose code provenance records."""
+    return "" if method.name in SPECS else hash_code(resolve(method.name))
+
+
+def hash_code(*objects: Callable[..., Any]) -> str:
+    """A hash of the files that define functions, or the classes of objects."""
+    defined = [inspect.unwrap(each) if inspect.isroutine(each) else type(each) for each in objects]
+    paths = filter(None, map(inspect.getsourcefile, defined))
+    return sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:12]
 
 
 def in_report_order(methods: Iterable[Method]) -> list[Method]:

@@ -19,8 +19,8 @@ def hash_model(model: str) -> str:
     No model is loaded. Without a connection, the revision of a hub's model is the one stored on this machine.
 
     Raises:
-        ValueError: if it is neither a folder with a model nor a model on the hub.
-        ConnectionError: if it may be on the hub, which cannot be reached, and is not stored here.
+        ValueError: if it is neither a folder with a model nor a model of the hub's; or if it may be one, but the hub
+            cannot be reached and nothing of it is stored here.
     """
     folder = Path(model)
     if folder.is_dir():
@@ -45,16 +45,17 @@ def _hash_folder(folder: Path) -> str:
 
 def _revision(model: str) -> str:
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     stored = try_to_load_from_cache(model, _CONFIGURATIONS[0])
     try:
         return str(HfApi().model_info(model, timeout=_TIMEOUT).sha)
-    except RepositoryNotFoundError as error:
+    except (RepositoryNotFoundError, HFValidationError) as error:
         raise ValueError(f"--model {model}: neither a folder here nor a model on the hub that you may read") from error
-    except (OSError, HfHubHTTPError, OfflineModeIsEnabled) as error:
+    # What a failed connection raises depends on the HTTP library that the client of this version uses.
+    except Exception as error:
         if isinstance(stored, str):
             return Path(stored).parent.name
-        raise ConnectionError(
+        raise ValueError(
             f"--model {model}: there is no such folder, and the hub cannot be reached to look for it there"
         ) from error

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from agents.json_arguments import json_object
+from agents.options import json_object
 
 Model = TypeVar("Model", bound=BaseModel)
 

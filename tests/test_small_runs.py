@@ -165,6 +165,19 @@ def test_the_potential_is_lost_where_success_is_out_of_reach():
     assert [potential(distance, 4.0) for distance in (4.0, 2.0, 0.0, np.inf)] == [0.0, 0.25, 0.5, 0.0]
 
 
+@pytest.mark.parametrize("env_id", ["CreditChain-hard", "GridQuest-easy", "BlocksArm-easy"])
+def test_what_an_agent_sees_is_read_off_the_current_state(env_id):
+    """A contract of `TextEnv`: `respond` changes the state that `start` made in place."""
+    world = make_world(env_id, {}, 2)
+    batch, rng = world.make_batch(3), np.random.default_rng(0)
+    seen, _ = batch.reset(seed=5, options={"task": 1})
+    for _ in range(4):
+        for env, observation in zip(batch.envs, seen, strict=True):
+            key = env.observation_key(env.snapshot().state)
+            assert world.model.observation_keys[world.seen(env, observation)] == key
+        seen, *_ = batch.step([world.actions[action] for action in rng.integers(world.shape[1], size=3)])
+
+
 def test_features_are_the_parts_of_the_key():
     features = factored_one_hot([(0, (1, "A")), (0, (2, "A")), (0, (2, ""))])
     assert features.tolist() == [[1, 0, 1, 0], [0, 1, 1, 0], [0, 1, 0, 1]]

@@ -1,4 +1,4 @@
-"""The picture of a comparison: one panel a metric, one band a method."""
+"""The picture of a comparison: one panel per metric, one band per method."""
 
 from __future__ import annotations
 
@@ -125,6 +125,6 @@ def _caption(comparison: Comparison) -> str:
     smoothing = f"trailing mean of {window} logged steps" if window > 1 else "not smoothed"
     return (
         f"Lines: episodes on training tasks as they were sampled ({smoothing}); markers: {settings.eval_episodes} "
-        f"held-out episodes a seed.\nMean and 95 % t-interval over {len(comparison.seeds)} seeds. {settings.env}, "
-        f"{settings.groups} × {settings.num_generations} episodes a step, learning rate {settings.learning_rate:g}."
+        f"held-out episodes per seed.\nMean and 95 % t-interval over {len(comparison.seeds)} seeds. {settings.env}, "
+        f"{settings.groups} × {settings.num_generations} episodes per step, learning rate {settings.learning_rate:g}."
     )

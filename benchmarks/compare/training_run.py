@@ -27,7 +27,7 @@ class Trained:
     Attributes:
         episodes: of the evaluation after training.
         checkpoints: evaluations on the way.
-        curve: column → one value a logged step, None where a step did not log it.
+        curve: column → one value per logged step, None where a step did not log it.
         spent: what it took.
         trainer_arguments: every field of the trainer's configuration.
     """

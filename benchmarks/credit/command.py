@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--blocks", type=int, default=20, help="blocks of sampled batches, for standard errors")
     add("--batches", type=int, default=50, help="batches in a block")
     add("--out", type=Path, default=Path("results/credit"), help="folder of the results")
-    add("--jobs", type=int, default=None, help="processes at once (default: one a core)")
+    add("--jobs", type=int, default=None, help="processes at once (default: one per core)")
     add("--list", action="store_true", help="print the suites' cells and do nothing")
 
 

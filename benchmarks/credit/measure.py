@@ -60,7 +60,7 @@ def _jackknifed(moments: Moments, statistic: Callable[[Moments], float]) -> Figu
 
 
 def _of_samples(measured: Measured, sampled: Sampled) -> dict[str, Figure]:
-    """Figures of advantages: one value a block, then their mean and its standard error."""
+    """Figures of advantages: one value per block, then their mean and its standard error."""
     found: dict[str, list[float]] = {}
     truth, group_size = measured.outcome_gradient.sum(0), measured.problem.cell.group_size
     horizon = measured.problem.model.horizon

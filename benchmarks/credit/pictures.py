@@ -94,7 +94,7 @@ def _heat(axis: Axes, turns: Floats, scale: LogNorm) -> AxesImage:
 
 
 def _profile(cells: Cells) -> Figure | None:
-    """One panel an estimator: how the expected gradient is shared out over turns, beside the exact ones."""
+    """One panel per estimator: how the expected gradient is distributed over turns, beside the exact ones."""
     chains = [each for each in cells if each[0].facets.get("mode") == "aligned" and len(_turns(each)) > 2]
     if not chains:
         return None
@@ -121,7 +121,7 @@ def _profile(cells: Cells) -> Figure | None:
 
 
 def _noise(cells: Cells) -> Figure | None:
-    """Bias against noise: one panel a cell, at most six."""
+    """Bias against noise: one panel per cell, at most six."""
     chosen = [each for each in cells if each[0].budget and each[1]][:6]
     if not chosen:
         return None

@@ -1,4 +1,4 @@
-"""The records of the lab: what was asked of one estimator in one cell, and what came of it."""
+"""The records of the lab: one estimator in one cell, and what was measured."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class LabRow(Record):
         skipped: why nothing was measured; empty if it was.
         exact: True if the gradient's moments were enumerated, not sampled.
         figures: metric → number, as `benchmarks.credit.measure` names them.
-        profiles: metric → one number a turn.
+        profiles: metric → one number per turn.
         learning: what training gave; None in a cell without training.
         flags: the faults that the checks see in it.
         seconds: wall time of this run.

@@ -13,7 +13,7 @@ from turnenv.exact import Floats
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """One value a seed, at the rate that the other seeds chose.
+    """One value per seed, at the rate that the other seeds chose.
 
     Attributes:
         turns: environment turns to the threshold, (W,); inf if it was not reached.

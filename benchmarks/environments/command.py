@@ -1,4 +1,4 @@
-"""Make or check the environments' pages, scores and golden episodes."""
+"""Make or check the environments' pages, scores and golden episodes, and the table of estimators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the environments' pages, scores and golden episodes, and writes them or compares them with the files."""
+"""Makes what is generated: the environments' pages, scores and golden episodes, and the table of estimators."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import turnenv.envs
 from agents.scripted import family_of
 from benchmarks.environments.family_page import Family, Scores, render_family, render_index
 from benchmarks.environments.scripted_scores import AGENTS, SEEDS, Score, as_lines, play, read_scores
+from benchmarks.harness.estimator_table import PAGE, with_table
 from turnenv.envs import IDS
 
 T = TypeVar("T")
@@ -32,7 +33,12 @@ def remake(*, check: bool, keep_scores: bool) -> int:
     new_scores = {} if keep_scores or same_results(scores) else {SCORES: as_lines(scores.values())}
     if not check:
         write(new_scores)
-    files = {**new_scores, **pages(scores), **goldens(_progress(IDS, "golden episodes"))}
+    files = {
+        **new_scores,
+        **pages(scores),
+        PAGE: with_table(PAGE.read_text(encoding="utf-8")),
+        **goldens(_progress(IDS, "golden episodes")),
+    }
     if not check:
         write(files)
         return 0

@@ -139,7 +139,7 @@ _TABLE = (
         aw_grpo,
         "AW-GRPO (ours)",
         formula="τ·z(turn reward k) + z(outcome), where τ measures how well turn rewards agreed with outcomes so far",
-        paper="turnenv's own, [derivation](turnenv/credit/alignment.py)",
+        paper="turnenv's own, derived in `turnenv.credit.alignment`",
         make=AlignmentWeighted,
     ),
     EstimatorSpec(

@@ -214,7 +214,7 @@ def replay(episode):
 
 @pytest.mark.parametrize(("seeds", "tasks"), [([], None), ([1, 2], [1])])
 def test_collect_refuses_what_does_not_fit(seeds, tasks):
-    with pytest.raises(ValueError, match=r"one seed per episode|one value an episode"):
+    with pytest.raises(ValueError, match=r"one seed per episode|one value per episode"):
         collect(Dice, Scripted(lambda: lambda seen: "stop"), seeds, tasks=tasks)
 
 

@@ -55,6 +55,12 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         self._threads = ThreadPoolExecutor(num_envs) if first.blocking and num_envs > 1 else None
 
     @property
+    def env_id(self) -> str:
+        """The id that the environments were made by, or else the name of their class."""
+        spec = self.spec or self.envs[0].spec
+        return type(self.envs[0]).__name__ if spec is None else str(spec.id)
+
+    @property
     def system_prompt(self) -> str:
         """What every agent is told before its first observation."""
         return self.envs[0].system_prompt

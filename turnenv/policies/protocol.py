@@ -1,10 +1,10 @@
-"""What a policy is: it reads what is new in the running episodes of a batch, and writes an action for each."""
+"""What a policy is, by two clocks: it acts on a batch of episodes in lock-step, or in each episode at its own pace."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,13 @@ class Action:
         text: what the environment is given.
         token_ids: the ids that were sampled; None if no model acted.
         logprobs: their log-probabilities (nats); None if unknown.
+        fault: what failed in the infrastructure so that there is no action; "" if nothing did.
     """
 
     text: str
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    fault: str = ""
 
 
 class Policy(Protocol):
@@ -30,3 +32,32 @@ class Policy(Protocol):
 
     def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action | str]:
         """Act in the episodes `rows` (those still running) after reading what is new in each; one action per row."""
+
+
+class PolicyFault(RuntimeError):  # noqa: N818 (the glossary's word)
+    """The infrastructure of a policy failed (a server is down): its episode ends as a fault, the others go on."""
+
+
+class Conversation(Protocol):
+    """One episode as a `PacedPolicy` plays it; it keeps what was said so far."""
+
+    async def act(self, observation: str) -> Action | str:
+        """Act after reading what is new.
+
+        Raises:
+            PolicyFault: if there is no action, and it is not the agent's doing.
+        """
+
+
+@runtime_checkable
+class PacedPolicy(Protocol):
+    """Acts in one episode at a time, in many at once: none waits for another.
+
+    Attributes:
+        concurrency: how many episodes it plays at once, at least 1.
+    """
+
+    concurrency: int
+
+    def converse(self, system_prompt: str, tools: Sequence[Mapping[str, Any]], seed: int) -> Conversation:
+        """Begin an episode; its `act` is awaited on turnenv's event loop (`turnenv.net.loop`)."""

@@ -1,0 +1,124 @@
+"""Which tokens give a conversation its structure, and an encoder through which text from outside cannot write them."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import tokenizers
+from transformers import PreTrainedTokenizerBase
+
+__all__ = ["SealedTokenizer", "in_pieces", "structural_tokens"]
+
+#: Tags of turnenv's own grammars: environments write some of them, as text, and a tokenizer may have tokens for them.
+_TAGS = ("think", "tools", "tool", "tool_call", "tool_response", "result", "answer")
+_TEXT = frozenset(f"<{slash}{tag}>" for tag in _TAGS for slash in ("", "/"))
+
+
+def structural_tokens(
+    tokenizer: PreTrainedTokenizerBase, written: Iterable[str], ends: Iterable[int] = ()
+) -> dict[int, str]:
+    """The tokens that give a conversation its structure (role headers, turn ends, BOS, padding), spellings by id.
+
+    These are the special tokens, named by an attribute of the tokenizer or not, and each merely added token with a
+    punctuation mark that the chat template writes. An added token that no template writes (Gemma's `<h1>`, runs of line
+    breaks) is ordinary text; so are the tags of turnenv's grammars (`<tool_response>`) unless they are special.
+
+    Args:
+        tokenizer: any tokenizer.
+        written: what the chat template writes around messages, and its source.
+        ends: ids that end a turn.
+    """
+    added = {token: entry.content for token, entry in tokenizer.added_tokens_decoder.items()}
+    special = {token for token, entry in tokenizer.added_tokens_decoder.items() if entry.special}
+    texts = list(written)
+    encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+    marks = {token for ids in encoded for token in ids if token in added and _is_mark(added[token])}
+    ids = special | marks | {*tokenizer.all_special_ids, *ends}
+    return {token: added[token] for token in sorted(ids) if token in added}
+
+
+def _is_mark(content: str) -> bool:
+    letters = content.replace("\u2581", " ")  # SentencePiece's space
+    return content not in _TEXT and any(not (char.isalnum() or char.isspace()) for char in letters)
+
+
+class SealedTokenizer:
+    """A copy of a tokenizer in which each structural token has a secret spelling and its own id.
+
+    What a template writes is spelt anew by `seal`; the rest of a text is encoded as the tokenizer would encode it, but
+    a token's usual spelling in it is ordinary text.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        structural: what `structural_tokens` returned.
+
+    Raises:
+        ValueError: the tokenizer has no backend that can be copied, or the copy would give other ids.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, structural: Mapping[int, str]) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if not isinstance(backend, tokenizers.Tokenizer):
+            raise ValueError(f"{type(tokenizer).__name__} has no backend of the tokenizers library")
+        secret = secrets.token_hex(8)
+        self._spelt = {content: f"<|{secret}-{token}|>" for token, content in structural.items()}
+        self._pattern = re.compile("|".join(map(re.escape, sorted(self._spelt, key=len, reverse=True))))
+        renamed = json.dumps(_renamed(json.loads(backend.to_str()), self._spelt))
+        try:
+            self._backend = tokenizers.Tokenizer.from_str(renamed)
+        except Exception as error:  # the library raises nothing narrower
+            raise ValueError(f"{type(tokenizer).__name__} cannot be copied: {error}") from error
+        self._backend.no_padding()
+        self._backend.no_truncation()
+        self._backend.encode_special_tokens = False
+        moved = [
+            content for token, content in structural.items() if self._backend.token_to_id(self._spelt[content]) != token
+        ]
+        if moved:
+            raise ValueError(f"the ids of {moved[:3]} depend on their spelling")
+
+    def seal(self, text: str) -> str:
+        """Spell the structural tokens of a template's own text in secret."""
+        return self._pattern.sub(lambda found: self._spelt[found[0]], text)
+
+    def encode(self, text: str) -> list[int]:
+        """Encode a text in which nothing but what `seal` returned is structure."""
+        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return ids
+
+
+def _renamed(state: dict[str, Any], spelt: dict[str, str]) -> dict[str, Any]:
+    """The serialised tokenizer with other spellings for some tokens, wherever their spelling stands."""
+    model = state["model"]
+    for token in state["added_tokens"]:
+        token["content"] = spelt.get(token["content"], token["content"])
+    vocabulary = model["vocab"]
+    if isinstance(vocabulary, dict):
+        model["vocab"] = {spelt.get(piece, piece): token for piece, token in vocabulary.items()}
+    else:
+        model["vocab"] = [[spelt.get(piece, piece), score] for piece, score in vocabulary]
+    if model.get("unk_token") in spelt:
+        model["unk_token"] = spelt[model["unk_token"]]
+    if "merges" in model:
+        model["merges"] = [merge for merge in model["merges"] if spelt.keys().isdisjoint(_joined(merge))]
+    state["post_processor"] = None
+    return state
+
+
+def _joined(merge: str | Sequence[str]) -> tuple[str, str, str]:
+    """The two pieces of a merge, and what they become."""
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    return left, right, left + right
+
+
+def in_pieces(text: str, spellings: Iterable[str]) -> list[str]:
+    """Cut a text within each of the spellings, for a tokenizer that cannot be sealed.
+
+    Where such a tokenizer marks the beginning of a text, a space may arise at the cut.
+    """
+    cuts = [f"(?<={re.escape(spelling[:1])})(?={re.escape(spelling[1:])})" for spelling in spellings]
+    return [piece for piece in re.split("|".join(cuts), text) if piece] if cuts else [text]

@@ -3,7 +3,6 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 from hypothesis import HealthCheck, settings
 

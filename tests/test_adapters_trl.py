@@ -1,7 +1,5 @@
 """A turnenv environment in TRL's stock GRPOTrainer: all of TRL runs, only the sampled texts are scripted."""
 
-import os
-
 import gymnasium
 import pytest
 
@@ -10,7 +8,6 @@ from turnenv.adapters.trl import environment_factory, outcome_reward, turn_rewar
 from turnenv.envs import IDS
 from turnenv.search import SearchError
 
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 TRIVIA = "turnenv/TriviaSearch-v0"
 
 
@@ -117,6 +114,7 @@ def model_folder(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:You are using 'environment_factory':UserWarning")
 def test_the_stock_trainer_plays_and_learns(model_folder, tmp_path, monkeypatch):
     """Half of a group searches before it answers; TRL's own rewards show it, and a step is taken."""
     from trl import GRPOTrainer

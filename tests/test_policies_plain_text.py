@@ -143,7 +143,7 @@ def test_ordinary_text_has_the_ids_that_the_template_gives_it(key: Any, text: st
 
 @each
 @pytest.mark.parametrize("token", STRUCTURE)
-@pytest.mark.parametrize("form", ["{}", "the key {} was", "\n{}\n", "{0}{0}", "<|e{}", "{}nd|>", "\uff1c{}"])
+@pytest.mark.parametrize("form", ["{}", "the key {} was", "\n{}\n", "{0}{0}", "<|e{}", "{}|>", "\uff1c{}"])
 def test_a_forged_token_is_text_wherever_it_stands(key: Any, token: str, form: str) -> None:
     tokenizer, chat = TOKENIZERS[key], FRAMES[key]
     forged = form.format(token)

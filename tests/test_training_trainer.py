@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,8 @@ from key_world import (
     unpadded,
     word_tokenizer,
 )
-from peft import LoraConfig
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
@@ -172,6 +177,99 @@ def test_the_lm_head_meets_sampled_tokens_alone(tmp_path: Path) -> None:
     assert torch.equal(ours != 0, sampled.bool())
     assert torch.allclose(ours, everywhere * sampled, atol=1e-6)
     assert torch.equal(logprobs(), everywhere)
+
+
+ADAPTERS: dict[str, Any] = {
+    "LoRA": LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"),
+    "prompt tuning": PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM"),
+}
+
+
+@pytest.mark.parametrize("wrapping", ["plain", "gradient checkpointing", *ADAPTERS])
+def test_the_lm_head_that_meets_sampled_tokens_alone_gives_the_same_gradient(tmp_path: Path, wrapping: str) -> None:
+    """Held against TRL's own head: if TRL moves, this fails before anybody trains."""
+    trainer = trained(tmp_path, max_steps=1, gradient_checkpointing=wrapping == "gradient checkpointing")
+    _, output = trainer.recorded[0]
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+    mask = torch.cat([output["prompt_mask"], output["completion_mask"]], dim=1)
+    sampled = output["tool_mask"] * output["completion_mask"]
+    model = get_peft_model(trainer.model, ADAPTERS[wrapping]) if wrapping in ADAPTERS else trainer.model
+    model.train()
+
+    def scored(spared: bool) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor], int]:
+        model.zero_grad()
+        with FlopCounterMode(display=False) as flops:
+            with only_sampled_tokens(model, output["tool_mask"]) if spared else nullcontext():
+                values = trainer._get_per_token_logps_and_entropies(
+                    model, ids, mask, sampled.shape[1], compute_entropy=True
+                )
+            logps, entropies = (value * sampled for value in values[:2])
+            (logps.sum() + 0.1 * entropies.sum()).backward()
+        gradients = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+        return logps.detach(), entropies.detach(), gradients, flops.get_total_flops()
+
+    logps, entropies, gradients, flops = scored(spared=True)
+    expected_logps, expected_entropies, expected_gradients, all_flops = scored(spared=False)
+    assert torch.allclose(logps, expected_logps, atol=1e-6)
+    assert torch.allclose(entropies, expected_entropies, atol=1e-6)
+    assert len(gradients) == len(expected_gradients) > 0
+    for ours, expected in zip(gradients, expected_gradients, strict=True):
+        assert torch.allclose(ours, expected, atol=1e-4)
+    tokens, positions = int(sampled.sum()), int(ids.shape[0] * (ids.shape[1] - 1))
+    assert tokens < positions
+    assert flops < all_flops
+
+
+def hooks_of(model: torch.nn.Module) -> int:
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
+
+def test_the_lm_head_is_whole_again_after_an_error(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, max_steps=1)
+    _, output = trainer.recorded[0]
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+    before = hooks_of(trainer.model)
+    with pytest.raises(KeyboardInterrupt), only_sampled_tokens(trainer.model, output["tool_mask"]):
+        raise KeyboardInterrupt
+    with pytest.raises(RuntimeError, match="size"), only_sampled_tokens(trainer.model, output["tool_mask"][:, :1]):
+        trainer._get_per_token_logps_and_entropies(trainer.model, ids[:3], torch.ones_like(ids[:3]), 2)
+    assert hooks_of(trainer.model) == before
+    with only_sampled_tokens(trainer.model, output["tool_mask"]):
+        logits = trainer.model(input_ids=ids).logits
+    assert logits.shape[:2] == ids.shape
+
+
+def test_a_head_of_another_trl_is_refused(tmp_path: Path) -> None:
+    trainer = trained(tmp_path, max_steps=1)
+    _, output = trainer.recorded[0]
+    ids = torch.cat([output["prompt_ids"], output["completion_ids"]], dim=1)
+    forward = trainer.model.forward
+
+    def other(*args: Any, shift_labels: Any = None, labels: Any = None, **kwargs: Any) -> Any:
+        scored = forward(*args, shift_labels=shift_labels, **kwargs)
+        scored.log_probs = scored.log_probs[:, :-1]
+        return scored
+
+    trainer.model.forward = other
+    with (
+        pytest.raises(RuntimeError, match=r"TRL .* is not what turnenv builds on"),
+        only_sampled_tokens(trainer.model, output["tool_mask"]),
+    ):
+        trainer.model(input_ids=ids, labels=ids, fused_lm_head=True)
+
+
+def test_training_changes_neither_the_environment_nor_the_warnings() -> None:
+    code = """
+        import os, warnings
+        import accelerate, datasets, gymnasium.vector, gymnasium.wrappers, peft, torch, transformers, trl, trl.models
+        from transformers import AutoTokenizer, DynamicCache, PreTrainedModel, TrainerCallback
+        from trl import GRPOConfig, GRPOTrainer
+        import turnenv.core
+        before = dict(os.environ), list(warnings.filters)
+        import turnenv.training
+        assert before == (dict(os.environ), list(warnings.filters))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120)
 
 
 def test_two_passes_over_a_batch_stay_finite_and_learn(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,6 @@ from turnenv.training.memory import CreditMemory, Remembering
 from turnenv.training.metrics import advantage_metrics, episode_metrics
 from turnenv.training.seeds import seed_dataset
 from turnenv.types import Episode
-
-# TRL warns that rollout_func is experimental; `_check_seam` is our answer. It also reads a name deprecated elsewhere.
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 TESTED_TRL = "trl>=1.14,!=1.15.0,<1.17"
 _OF_THE_TOKENIZER = ("revision", "trust_remote_code")
@@ -104,19 +100,20 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._rows: list[dict[str, Any]] = []
         if eval_dataset is None and args.eval_strategy != "no":
             eval_dataset = seed_dataset(args.num_eval_seeds, seed=args.seed + _EVAL_SALT)
-        super().__init__(
-            model=model,
-            reward_funcs=episode_return,
-            args=args,
-            train_dataset=train_dataset or seed_dataset(_seeds_needed(args), seed=args.seed),
-            eval_dataset=eval_dataset,
-            processing_class=processing_class or _tokenizer_of(model, args),
-            callbacks=callbacks,
-            optimizers=optimizers,
-            quantization_config=quantization_config,
-            peft_config=peft_config,
-            rollout_func=TurnGRPOTrainer._play,
-        )
+        with _answered_warnings():
+            super().__init__(
+                model=model,
+                reward_funcs=episode_return,
+                args=args,
+                train_dataset=train_dataset or seed_dataset(_seeds_needed(args), seed=args.seed),
+                eval_dataset=eval_dataset,
+                processing_class=processing_class or _tokenizer_of(model, args),
+                callbacks=callbacks,
+                optimizers=optimizers,
+                quantization_config=quantization_config,
+                peft_config=peft_config,
+                rollout_func=TurnGRPOTrainer._play,
+            )
         self.chat_frame = ChatFrame.from_tokenizer(
             self.processing_class,
             eos_ids=eos_ids_of(self.accelerator.unwrap_model(self.model)),
@@ -154,7 +151,8 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         """TRL's batch with the estimator's advantages, float (B, T), in place of its own (B,)."""
         self._rows = inputs
-        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        with _answered_warnings():
+            output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         _check_seam(inputs, output)
         # A group may be spread over processes, so each of them scores the whole batch and keeps its own rows.
         episodes: list[Episode] = gather_object([_without_text(row["episode"]) for row in inputs])
@@ -203,6 +201,18 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 self._env, num_envs, max_turns=self.args.max_turns, **self._env_kwargs[mode]
             )
         return self._batches[mode, num_envs]
+
+
+@contextmanager
+def _answered_warnings() -> Iterator[None]:
+    """Silence two warnings of TRL that ask nothing of the user.
+
+    `rollout_func` is experimental, which `_check_seam` answers; and TRL reads a name that transformers deprecates.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*rollout_func", category=UserWarning)
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
 
 
 def episode_return(prompts: Sequence[str], episode: Sequence[Episode], **_: Any) -> list[float]:

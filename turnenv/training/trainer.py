@@ -197,9 +197,8 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _vector_env(self, num_envs: int) -> TextVectorEnv:
         mode = "train" if self.model.training else "eval"
         if (mode, num_envs) not in self._batches:
-            self._batches[mode, num_envs] = vectorise(
-                self._env, num_envs, max_turns=self.args.max_turns, **self._env_kwargs[mode]
-            )
+            limit = {} if self.args.max_turns is None else {"max_turns": self.args.max_turns}
+            self._batches[mode, num_envs] = vectorise(self._env, num_envs, **{**self._env_kwargs[mode], **limit})
         return self._batches[mode, num_envs]
 
 

@@ -76,7 +76,7 @@ class _Call:
             row = getattr(output, name, None)
             if row is None and name != "log_probs":
                 continue
-            if getattr(row, "shape", None) != (1, int(mask.sum())):
+            if row is None or row.shape != (1, int(mask.sum())):
                 raise RuntimeError(
                     f"TRL {trl.__version__} is not what turnenv builds on: its fused LM head scores no single row"
                 )

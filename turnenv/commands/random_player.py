@@ -1,0 +1,45 @@
+"""Texts at random that an environment may understand: of any family, knowing nothing of it but prompt and tools."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from turnenv.actions import PlainGrammar
+
+_WORD = re.compile(r"[A-Za-z][\w'-]+|\d+")
+_ANSWERS = 0.2
+"""The share of turns that answer, where there are tools to call."""
+
+
+class RandomPlayer:
+    """Picks one of the actions that the environment lists, or calls a tool or answers with words that it has read.
+
+    Args:
+        env: the environment, unwrapped.
+        seed: of its choices.
+    """
+
+    def __init__(self, env: Any, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._actions: tuple[str, ...] = tuple(getattr(env, "action_texts", ()))
+        self._tools: tuple[Mapping[str, Any], ...] = tuple(getattr(env, "tools", ()))
+        self._grammar = getattr(env, "grammar", None) or PlainGrammar()
+        self._words = _WORD.findall(getattr(env, "system_prompt", ""))
+
+    def __call__(self, observation: str) -> str:
+        """The next action."""
+        words = _WORD.findall(observation) or self._words or ["hello"]
+        if self._actions:
+            return self._random.choice(self._actions)
+        if not self._tools:
+            return self._random.choice([*words, *self._words])
+        if self._random.random() < _ANSWERS:
+            answer: str = self._grammar.answer(self._random.choice(words))
+            return answer
+        function = self._random.choice(self._tools)["function"]
+        names = function["parameters"].get("properties", {})
+        call: str = self._grammar.call(function["name"], {name: self._random.choice(words) for name in names})
+        return call

@@ -6,13 +6,14 @@ Every turn gets z(outcome + sum of turn rewards), where z compares with the othe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from turnenv.training.recipe import make_trainer, parse, train_and_save
+from turnenv.commands.train import recipe
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Read the command line, train, save.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read the command line, train, save; the exit code. This is `turnenv train` with defaults of its own.
 
     The trainer plays `num_generations` episodes of each task with the current policy (`turnenv.collect`), asks the
     estimator `turnenv.credit.grpo_mr` for the advantage of each turn, and takes a clipped policy-gradient step on the
@@ -21,14 +22,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: the arguments; those of the process by default.
     """
-    recipe, args, model_args = parse(
-        str(__doc__),
-        argv,
-        credit="grpo_mr",
-        output_dir="runs/grpo_mr",
-    )
-    train_and_save(make_trainer(recipe, args, model_args))
+    return recipe(__doc__, argv, credit="grpo_mr", output_dir="runs/grpo_mr")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,6 @@
 """The probes find the biases of scripted judges that have them, and none in a fair one."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from turnenv.__main__ import main
+from turnenv.commands.main import main
 from turnenv.judges import JudgeError, Message
 from turnenv.judges.probes import CRITERIA, PROBES, Sample, Verdict, atlas_samples, findings_table, probe_judge
 
@@ -236,8 +237,17 @@ def test_mistaken_commands_exit_with_2(capsys, tmp_path):
     assert main(["probe-judge", "--local", str(tmp_path), "--samples", "2"]) == 2
     assert main(["probe-judge", "--local", str(NANO), "--samples", "1"]) == 2
     assert "count must be" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="2"):
-        main(["probe-judge", "--endpoint", "http://127.0.0.1:9/v1"])
+    assert main(["probe-judge", "--endpoint", "http://127.0.0.1:9/v1"]) == 2
+
+
+def test_a_judge_that_never_answers_is_no_verdict_and_exits_with_3(capsys):
+    asked = ["--endpoint", "http://127.0.0.1:9/v1", "--model", "none", "--samples", "2", "--json"]
+    assert main(["probe-judge", *asked]) == 3
+    printed = capsys.readouterr()
+    findings = json.loads(printed.out)["findings"]
+    assert {finding["verdict"] for finding in findings} == {"BROKEN"}
+    assert {finding["shift"] for finding in findings} == {None}
+    assert "gave no verdict" in printed.err
 
 
 def test_help_says_what_it_does():

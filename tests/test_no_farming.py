@@ -8,7 +8,7 @@ import pytest
 import turnenv
 from agents.scripted import EXPERTS, RANDOMS
 from turnenv import Scripted, check_env, collect
-from turnenv.__main__ import one_an_episode
+from turnenv.commands.check import fresh_each_episode
 
 RANDOM_AGENTS, POOL = 2, 10
 
@@ -67,7 +67,9 @@ def test_hoarding_turn_rewards_never_beats_the_expert_over_many_seeds(env_id):
 
 @pytest.mark.parametrize("env_id", EXPERTS)
 def test_no_action_of_the_experts_can_be_looped_for_pay(env_id):
-    said = {check.claim: check.unchecked for check in check_env(env_id, one_an_episode(EXPERTS[env_id]), episodes=4)}
+    said = {
+        check.claim: check.unchecked for check in check_env(env_id, fresh_each_episode(EXPERTS[env_id]), episodes=4)
+    }
     assert said["no loop earns more than solving"] == ""
 
 

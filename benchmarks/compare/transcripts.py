@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.compare.one_run import transcripts_path
 from benchmarks.compare.records import RowFile, Run
 from benchmarks.harness.options import add_folder
+from turnenv.commands.episode_text import readable
 from turnenv.types import Episode
 
 EXAMPLES = """\
@@ -68,28 +69,3 @@ def choose(folder: Path, method: str | None, seed: int | None) -> Iterator[tuple
     for run in chosen.values():
         lines = transcripts_path(folder, run.run_id).read_text(encoding="utf-8").splitlines()
         yield run, [Episode.from_json(line) for line in lines]
-
-
-def readable(episode: Episode) -> str:
-    """An episode as plain text: what was seen, what was written, what each turn and the end paid."""
-    outcome = episode.outcome
-    lines = [
-        f"--- task {episode.task}, return {episode.total_reward:.3g}, {'success' if outcome.success else 'no success'}"
-    ]
-    for number, turn in enumerate(episode.turns, 1):
-        invalid = "" if turn.valid_action else " (not a valid action)"
-        lines += [_block("env", turn.observation), _block("agent", turn.action or "(nothing)")]
-        lines.append(f"        turn {number} pays {turn.turn_reward:.3g}{_components(turn.reward_components)}{invalid}")
-    lines.append(_block("env", episode.final_observation))
-    fault = f" ({outcome.fault})" if outcome.fault else ""
-    lines.append(f"        {outcome.end.value}{fault}: pays {outcome.reward:.3g}{_components(outcome.components)}")
-    return "\n".join(lines)
-
-
-def _components(components: Mapping[str, float]) -> str:
-    paid = ", ".join(f"{name} {value:.3g}" for name, value in components.items() if value)
-    return f" = {paid}" if paid else ""
-
-
-def _block(speaker: str, text: str) -> str:
-    return f"{speaker:>6}  " + text.replace("\n", "\n        ")

@@ -15,10 +15,11 @@ import gymnasium
 from tabulate import tabulate
 
 from agents.scripted import EXPERTS, RANDOMS
-from benchmarks.compare.transcripts import readable
 from benchmarks.environments.docstrings import read_docstring
 from benchmarks.environments.scripted_scores import AgentName, Range, Score, play
 from turnenv import TextEnv
+from turnenv.commands.catalogue import Entry
+from turnenv.commands.episode_text import readable
 from turnenv.envs import TABLE
 from turnenv.exact import tabular_model
 
@@ -109,6 +110,32 @@ def render_index(families: Iterable[Family], scores: Scores) -> str:
             ]
         )
         + "\n"
+    )
+
+
+def catalogue(families: Iterable[Family], scores: Scores) -> list[Entry]:
+    """What `turnenv list` and `turnenv show` say of each id."""
+    return [
+        _entry(family, *described, scores)
+        for family in families
+        for described in zip(family.ids, family.envs, family.states, strict=True)
+    ]
+
+
+def _entry(family: Family, env_id: str, env: TextEnv[Any], states: int | None, scores: Scores) -> Entry:
+    expert, at_random = scores[env_id, "expert"], scores[env_id, "random"]
+    return Entry(
+        id=env_id,
+        family=family.name,
+        summary=family.summary,
+        max_turns=env.max_turns,
+        num_tasks=None if env.num_tasks == TextEnv.num_tasks else env.num_tasks,
+        parameters=dict(TABLE[env_id][1]),
+        solved_exactly=states is not None,
+        expert_success=expert.successes / expert.seeds,
+        random_success=at_random.successes / at_random.seeds,
+        turn_rewards=_merged([expert.turn_components, at_random.turn_components]),
+        outcome_rewards=_merged([expert.outcome_components, at_random.outcome_components]),
     )
 
 

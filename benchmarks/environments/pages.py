@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -14,8 +15,8 @@ from tqdm import tqdm
 
 import turnenv.envs
 from agents.scripted import family_of
-from benchmarks.environments.family_page import Family, Scores, render_family, render_index
-from benchmarks.environments.scripted_scores import AGENTS, SEEDS, Score, as_lines, play, read_scores
+from benchmarks.environments.family_page import Family, Scores, catalogue, render_family, render_index
+from benchmarks.environments.scripted_scores import AGENTS, SEEDS, AgentName, Score, as_lines, play, read_scores
 from benchmarks.harness.estimator_table import PAGE, with_table
 from turnenv.envs import IDS
 
@@ -76,10 +77,14 @@ def families() -> list[Family]:
 
 
 def pages(scores: Scores) -> dict[Path, str]:
-    """The text of each page."""
+    """The text of each page, of the catalogue and of the example episodes."""
     known = families()
     written = {PAGES / f"{family.name}.md": render_family(family, scores) for family in _progress(known, "pages")}
-    return {PAGES / "README.md": render_index(known, scores), **written}
+    written[PAGES / "README.md"] = render_index(known, scores)
+    entries = [json.dumps(entry) for entry in catalogue(known, scores)]
+    written[PAGES / "catalogue.json"] = "[\n" + ",\n".join(entries) + "\n]\n"
+    written[PAGES / "examples.jsonl"] = "".join(example(env_id, "expert") for family in known for env_id in family.ids)
+    return written
 
 
 def goldens(ids: Iterable[str]) -> dict[Path, str]:
@@ -88,9 +93,13 @@ def goldens(ids: Iterable[str]) -> dict[Path, str]:
 
 
 def golden(env_id: str) -> str:
-    """An episode of the expert and one of the random agent, both of seed 0, a line each; they name no version."""
-    episodes = [play(env_id, agent, [0])[0] for agent in AGENTS]
-    return "".join(replace(episode, turnenv_version="").to_json() + "\n" for episode in episodes)
+    """An episode of the expert and one of the random agent."""
+    return "".join(example(env_id, agent) for agent in AGENTS)
+
+
+def example(env_id: str, agent: AgentName) -> str:
+    """The agent's episode of seed 0, a line; it names no version."""
+    return replace(play(env_id, agent, [0])[0], turnenv_version="").to_json() + "\n"
 
 
 def changes(files: Mapping[Path, str]) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""The commands of `turnenv`, one module each; nothing here is meant to be imported by other code."""
+"""The commands of `turnenv`, one module each. The recipes of agents and baselines are `train` by other names."""

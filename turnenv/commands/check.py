@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from turnenv.commands.console import Commands, Mistake, Parser, paint, print_json, visible
+from turnenv.commands.console import Commands, MistakeError, Parser, paint, print_json, visible
 from turnenv.commands.ids import ID_HELP, resolve_id
 from turnenv.envs import IDS
 
@@ -53,12 +53,12 @@ def run(given: argparse.Namespace) -> int:
     """Check each id; 1 if one breaks the contract.
 
     Raises:
-        Mistake: if no id is named, or one that is not registered, or there is no such agent.
+        MistakeError: if no id is named, or one that is not registered, or there is no such agent.
     """
     ids = [resolve_id(name) for name in given.ids] + (list(IDS) if given.all else [])
     agent = None if given.agent is None else _agent(given.agent)
     if not ids or given.episodes < 1:
-        raise Mistake("name at least one id, or --all, and at least one episode; see: turnenv check --help")
+        raise MistakeError("name at least one id, or --all, and at least one episode; see: turnenv check --help")
     reports = []
     for env_id in dict.fromkeys(ids):
         reports.append(_check(env_id, agent, given))
@@ -96,9 +96,9 @@ def _agent(name: str) -> Agent:
     try:
         make = getattr(importlib.import_module(module), function, None)
     except (ImportError, ValueError) as error:
-        raise Mistake(f"--agent {name!r}: {error}") from error
+        raise MistakeError(f"--agent {name!r}: {error}") from error
     if not callable(make):
-        raise Mistake(f"--agent {name!r}: give MODULE:FUNCTION, a function of that module that makes an agent")
+        raise MistakeError(f"--agent {name!r}: give MODULE:FUNCTION, a function of that module that makes an agent")
     return fresh_each_episode(make)
 
 

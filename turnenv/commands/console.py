@@ -1,4 +1,4 @@
-"""What the commands share on the terminal: mistakes, JSON documents, colours, and text that cannot act on a terminal."""
+"""What the commands share on the terminal: mistakes, JSON documents, colours, and escapes in foreign text."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ SCHEMA = 1
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32"}
 
 
-class Mistake(Exception):
+class MistakeError(Exception):
     """The command was mistaken: one line on stderr, exit code 2."""
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """Something outside turnenv failed (a server, a model, a disk): one line on stderr, exit code 3."""
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are mistakes, and whose help keeps its line breaks."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        fixed = {"allow_abbrev": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        super().__init__(**{**kwargs, **fixed})
 
     def error(self, message: str) -> Any:
         """Raise instead of exiting.
 
         Raises:
-            Mistake: always.
+            MistakeError: always.
         """
-        raise Mistake(f"{message}; see: {self.prog} --help")
+        raise MistakeError(f"{message}; see: {self.prog} --help")
 
 
 Commands = argparse._SubParsersAction
@@ -67,7 +68,7 @@ def note(text: str) -> None:
 
 
 def visible(text: str) -> str:
-    r"""The text with all that could act on a terminal, or hide in it, escaped: `\x1b`, `\u202e`; lines and tabs stay."""
+    r"""The text with characters that act on a terminal or cannot be seen escaped, as `\x1b`; lines and tabs stay."""
     return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
 
 
@@ -90,7 +91,7 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'a' or 'b'?"`, or "" if no known word is near."""
+    """`"; did you mean a or b?"`, or "" if no known word is near."""
     spelt = {name.lower(): name for name in known}
     near = [spelt[name] for name in get_close_matches(word.lower(), spelt, n=2)]
-    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return f"; did you mean {' or '.join(near)}?" if near else ""

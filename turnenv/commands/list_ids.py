@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from turnenv.commands.catalogue import Entry, read_catalogue
-from turnenv.commands.console import Commands, Mistake, Parser, did_you_mean, paint, print_json
+from turnenv.commands.console import Commands, MistakeError, Parser, did_you_mean, paint, print_json
 from turnenv.commands.ids import short_name
 
 _HELP = """
@@ -41,7 +41,7 @@ def run(given: argparse.Namespace) -> int:
         families = sorted({entry["family"] for entry in entries})
         if given.family not in families:
             hint = did_you_mean(given.family, families) or ";"
-            raise Mistake(f"there is no family {given.family!r}{hint} families: {', '.join(families)}")
+            raise MistakeError(f"there is no family {given.family!r}{hint} families: {', '.join(families)}")
         entries = [entry for entry in entries if entry["family"] == given.family]
     if given.word is not None:
         word = given.word.lower()

@@ -1,24 +1,21 @@
-"""Makes an environment for a command, and turns what an id or a task gets wrong into a mistake."""
+"""Makes an environment for a command, and turns what is wrong with it into a mistake."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import gymnasium
 
-from turnenv.commands.console import Mistake
+from turnenv.adapters import as_text_env
+from turnenv.commands.console import MistakeError
+from turnenv.core.contract import TextEnvironment
 
 
-def make(env_id: str) -> gymnasium.Env[Any, Any]:
-    """`gymnasium.make`, for text environments.
+def make(name: str) -> TextEnvironment:
+    """The environment of a name that `resolve_id` returned, adapted to turnenv's contract if it is another library's.
 
     Raises:
-        Mistake: if it needs a package that is not installed, or its actions are not text.
+        MistakeError: if it needs a package that is not installed, or is no text environment.
     """
     try:
-        env = gymnasium.make(env_id)
-    except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
-        raise Mistake(f"{env_id} cannot be made: {error}") from error
-    if not isinstance(env.action_space, gymnasium.spaces.Text):
-        raise Mistake(f"{env_id} is no text environment: its actions are {env.action_space}")
-    return env
+        return as_text_env(name)
+    except (ImportError, TypeError, ValueError, gymnasium.error.Error) as error:
+        raise MistakeError(f"{name} cannot be made: {error}") from error

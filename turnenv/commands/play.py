@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from turnenv.commands.console import Commands, Mistake, Parser, Unavailable, note, paint, print_json, visible
+from turnenv.commands.console import Commands, MistakeError, Parser, UnavailableError, note, paint, print_json, visible
 from turnenv.commands.episode_text import parts
 from turnenv.commands.ids import ID_HELP, resolve_id
 
@@ -39,7 +40,9 @@ def add_parser(commands: Commands[Parser]) -> Parser:
     parser.add_argument(
         "--as", dest="player", choices=("me", "random"), default="me", help="who plays (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document; the episode itself is on stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document; terminals see the episode on stderr"
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -48,8 +51,8 @@ def run(given: argparse.Namespace) -> int:
     """Play.
 
     Raises:
-        Mistake: if there is no such task.
-        Unavailable: if the episode ended in a fault.
+        MistakeError: if there is no such task.
+        UnavailableError: if the episode ended in a fault.
     """
     from turnenv.commands.making import make
     from turnenv.commands.random_player import RandomPlayer
@@ -60,21 +63,17 @@ def run(given: argparse.Namespace) -> int:
     try:
         observation, started = env.reset(seed=seed, options=None if given.task is None else {"task": given.task})
     except ValueError as error:
-        raise Mistake(str(error).replace("options['task']", "--task").replace("integer", "whole number")) from error
-    stream = sys.stderr if given.json else sys.stdout
-
-    def say(text: str) -> None:
-        print(text, file=stream, flush=True)
-
-    say(f"{paint(env_id, 'bold', stream)}, task {started['task']}, seed {seed}\n\n{visible(started['system_prompt'])}\n")
-    player: Player = _read_action if given.player == "me" else RandomPlayer(env.unwrapped, seed)
+        raise MistakeError(str(error).replace("options['task']", "--task")) from error
+    say: Callable[[str], None] = note if given.json else functools.partial(print, flush=True)
+    say(f"{paint(env_id, 'bold')}, task {started['task']}, seed {seed}\n\n{visible(started['system_prompt'])}\n")
+    player: Player = _read_action if given.player == "me" else RandomPlayer(env, seed)
     turns, closing, last = _play(env, observation, player, say)
     if not closing:
-        note("stopped before the episode was over")
+        note("\nstopped before the episode was over")
     if given.json:
         print_json(_document(env_id, started["task"], seed, turns, closing, last))
     if closing.get("fault"):
-        raise Unavailable(f"the episode ended in a fault: {closing['fault']}")
+        raise UnavailableError(f"the episode ended in a fault: {closing['fault']}")
     return 0
 
 
@@ -101,7 +100,7 @@ def _play(
 
 
 def _read_action(observation: str) -> str | None:
-    lines = []
+    lines: list[str] = []
     while True:
         if sys.stdin.isatty():
             print("> ", end="", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from turnenv.commands.console import Commands, Mistake, Parser, Unavailable, print_json, visible
+from turnenv.commands.console import Commands, MistakeError, Parser, UnavailableError, print_json, visible
 
 if TYPE_CHECKING:
     from turnenv.judges import Judge
@@ -20,9 +20,9 @@ examples:
   turnenv probe-judge --endpoint http://127.0.0.1:8000/v1 --model my-judge --samples 20
 
 Each probe scores turns with and without what should not matter and reports the mean shift of the score (0…1) with its
-95 % interval. Samples are questions of the bundled atlas, answered rightly and wrongly beside the article. Read the line
-"good for poor" first: a judge that cannot distinguish these is steady in all other probes too. The exit code is 0 if
-all probes hold, 1 if one does not, 3 if no judge answered.
+95 % interval. Samples are questions of the bundled atlas, answered rightly and wrongly beside the article. Read the
+line "good for poor" first: a judge that cannot distinguish these is steady in all other probes too. The exit code is 0
+if all probes hold, 1 if one does not, 3 if no judge answered.
 """
 
 
@@ -53,15 +53,15 @@ def run(given: argparse.Namespace) -> int:
     """Probe; 1 if a probe does not hold.
 
     Raises:
-        Mistake: if there is no such model, or a number is out of range.
-        Unavailable: if the judge gave no verdict at all.
+        MistakeError: if there is no such model, or a number is out of range.
+        UnavailableError: if the judge gave no verdict at all.
     """
     if given.endpoint and not given.model:
-        raise Mistake("--endpoint needs --model, the model's name there")
+        raise MistakeError("--endpoint needs --model, the model's name there")
     try:
         findings = _probe(given)
     except (ImportError, OSError, ValueError) as error:
-        raise Mistake(str(error)) from error
+        raise MistakeError(str(error)) from error
     from turnenv.judges.probes import Verdict, findings_table
 
     if given.json:
@@ -71,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
     for cause in dict.fromkeys(finding.error for finding in findings if finding.error):
         print(f"no verdict: {visible(cause)}", file=sys.stderr)
     if given.endpoint and not any(finding.pairs for finding in findings):
-        raise Unavailable(f"the judge at {given.endpoint} gave no verdict")
+        raise UnavailableError(f"the judge at {given.endpoint} gave no verdict")
     return 0 if all(finding.verdict is Verdict.HOLDS for finding in findings) else 1
 
 

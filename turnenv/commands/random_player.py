@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from turnenv.actions import PlainGrammar
+from turnenv.actions import Grammar, HermesGrammar, PlainGrammar, XmlGrammar
+from turnenv.core.contract import TextEnvironment
 
 _WORD = re.compile(r"[A-Za-z][\w'-]+|\d+")
 _ANSWERS = 0.2
@@ -18,28 +19,34 @@ class RandomPlayer:
     """Picks one of the actions that the environment lists, or calls a tool or answers with words that it has read.
 
     Args:
-        env: the environment, unwrapped.
+        env: the environment, adapted.
         seed: of its choices.
     """
 
-    def __init__(self, env: Any, seed: int) -> None:
+    def __init__(self, env: TextEnvironment, seed: int) -> None:
         self._random = random.Random(seed)
+        # Environments that turnenv.exact solves list their actions.
         self._actions: tuple[str, ...] = tuple(getattr(env, "action_texts", ()))
-        self._tools: tuple[Mapping[str, Any], ...] = tuple(getattr(env, "tools", ()))
-        self._grammar = getattr(env, "grammar", None) or PlainGrammar()
-        self._words = _WORD.findall(getattr(env, "system_prompt", ""))
+        self._tools = env.tools
+        self._grammar = _grammar_of(env.system_prompt, self._tools)
+        self._words: list[str] = _WORD.findall(env.system_prompt)
 
     def __call__(self, observation: str) -> str:
         """The next action."""
-        words = _WORD.findall(observation) or self._words or ["hello"]
+        words: list[str] = _WORD.findall(observation) or self._words or ["hello"]
         if self._actions:
             return self._random.choice(self._actions)
         if not self._tools:
             return self._random.choice([*words, *self._words])
         if self._random.random() < _ANSWERS:
-            answer: str = self._grammar.answer(self._random.choice(words))
-            return answer
+            return self._grammar.answer(self._random.choice(words))
         function = self._random.choice(self._tools)["function"]
         names = function["parameters"].get("properties", {})
-        call: str = self._grammar.call(function["name"], {name: self._random.choice(words) for name in names})
-        return call
+        return self._grammar.call(function["name"], {name: self._random.choice(words) for name in names})
+
+
+def _grammar_of(prompt: str, tools: Sequence[Mapping[str, Any]]) -> Grammar:
+    """The grammar whose instructions the prompt holds; the paper's if it holds none."""
+    plain = PlainGrammar([tool["function"]["name"] for tool in tools])
+    grammars: tuple[Grammar, ...] = (XmlGrammar(), HermesGrammar(), plain)
+    return next((grammar for grammar in grammars if grammar.instructions(tools) in prompt), grammars[0])

@@ -49,17 +49,18 @@ def run(given: argparse.Namespace) -> int:
 def describe(env_id: str) -> dict[str, Any]:
     """What is known of an id: that of the environment itself, and of the catalogue and the examples if it is ours."""
     from turnenv.commands.making import make
+    from turnenv.core import TextEnv
 
-    env = make(env_id).unwrapped
+    env = make(env_id)
     entry = next((entry for entry in read_catalogue() if entry["id"] == env_id), None)
     example = read_example(env_id)
     return {
         "id": env_id,
-        "summary": entry["summary"] if entry else _first_line(type(env).__doc__),
-        "max_turns": getattr(env, "max_turns", None),
-        "num_tasks": entry["num_tasks"] if entry else getattr(env, "num_tasks", None),
-        "system_prompt": getattr(env, "system_prompt", ""),
-        "tools": list(getattr(env, "tools", ())),
+        "summary": entry["summary"] if entry else _first_line(type(getattr(env, "unwrapped", env)).__doc__),
+        "max_turns": env.max_turns,
+        "num_tasks": None if env.num_tasks == TextEnv.num_tasks else env.num_tasks,
+        "system_prompt": env.system_prompt,
+        "tools": list(env.tools),
         "known": entry,
         "example": None if example is None else json.loads(example),
     }
@@ -71,7 +72,7 @@ def _first_line(text: str | None) -> str:
 
 def _sections(shown: Mapping[str, Any]) -> Iterator[str]:
     yield f"{paint(shown['id'], 'bold')}  {shown['summary']}"
-    facts = [f"at most {shown['max_turns']} turns" if shown["max_turns"] else "no turn limit of its own"]
+    facts = [f"at most {shown['max_turns']:,} turns"]
     facts += [f"{shown['num_tasks']:,} tasks"] if shown["num_tasks"] else []
     entry: Entry | None = shown["known"]
     if entry:

@@ -1,19 +1,19 @@
-"""What the recipes share: their command line, the model they load, and the report of what was saved where."""
+"""What a recipe does: it reads ours and TRL's arguments, makes the trainer, trains, and saves."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from huggingface_hub.errors import RepositoryNotFoundError
+from transformers.utils.hub import cached_file
 from trl import ModelConfig, TrlParser, get_peft_config, get_quantization_config
 
-from turnenv.core.arguments import check_arguments
-from turnenv.credit import check_estimator
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.trainer import TurnGRPOTrainer
 
@@ -33,22 +33,12 @@ NANO_RUN: dict[str, Any] = {
 }
 """Defaults of a run of the nano policy, which trains from large steps and needs no memory saved."""
 
-_EPILOG = """examples (from the root of a clone; name another recipe for another method):
-  the bundled nano policy, a few minutes on two cores
-    python -m agents.mt_grpo
-  any Hugging Face model, one GPU, LoRA
-    python -m agents.mt_grpo --model Qwen/Qwen2.5-1.5B-Instruct --use_peft --learning_rate 1e-5 --max_steps 300
-  harder: four turns, a weaker outcome in earlier turns
-    python -m agents.mt_grpo --env_kwargs '{"max_searches": 3}' --max_turns 4 --credit_kwargs '{"lam": 0.2}'
-  many processes or machines
-    accelerate launch --num_processes 8 -m agents.mt_grpo --model Qwen/Qwen2.5-7B-Instruct
 
-Every other argument is TRL's GRPOConfig or ModelConfig; --config FILE.yaml reads them from a file.
-"""
+class _RecipeParser(TrlParser):  # type: ignore[misc]
+    """TRL's parser, whose errors are raised, and whose help shows the defaults."""
 
-
-class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows the defaults, and leaves the examples as they are written."""
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
 
 
 @dataclass
@@ -67,41 +57,52 @@ class RecipeArguments:
     )
 
 
-def parse(
-    description: str, argv: Sequence[str] | None = None, **defaults: Any
-) -> tuple[RecipeArguments, TurnGRPOConfig, ModelConfig]:
-    """Read a recipe's command line.
+def parse(argv: Sequence[str], **defaults: Any) -> tuple[RecipeArguments, TurnGRPOConfig, ModelConfig]:
+    """Read a command line of ours and TRL's arguments.
 
     Args:
-        description: what `--help` begins with.
-        argv: the arguments; those of the process by default.
-        **defaults: the recipe's own, which the command line and `--config` overrule.
+        argv: the arguments.
+        **defaults: which the command line and `--config` overrule.
 
     Raises:
-        SystemExit: if an argument is unknown or cannot work, or the nano policy is not here.
+        ValueError: if an argument is unknown (the message holds the nearest one) or has a bad value.
     """
-    argv = sys.argv[1:] if argv is None else list(argv)
-    parser = TrlParser(
-        (RecipeArguments, TurnGRPOConfig, ModelConfig),
-        usage="%(prog)s [--model MODEL] [--env ID] [--env_kwargs JSON] [--config YAML] [any argument below]",
-        description=description,
-        epilog=_EPILOG,
-        allow_abbrev=False,
-    )
-    parser.formatter_class = _HelpFormatter
+    parser = make_parser()
     names_a_model = any(word.split("=")[0] in ("--model", "--model_name_or_path", "--config") for word in argv)
     parser.set_defaults(**(defaults if names_a_model else {**NANO_RUN, **defaults}))
-    try:
-        recipe, args, model_args = parser.parse_args_and_config(argv)
-        check_estimator(args.credit, args.credit_options)
-        for name in ("env_kwargs", "eval_env_kwargs"):
-            check_arguments(recipe.env, _as_mapping(name, getattr(recipe, name)) or {}, f"--{name}")
-    except ValueError as error:
-        parser.error(str(error))
+    recipe, args, model_args, unknown = parser.parse_args_and_config(list(argv), return_remaining_strings=True)
+    if unknown:
+        near = get_close_matches(unknown[0], parser._option_string_actions, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else "--help-all lists all arguments"
+        raise ValueError(f"there is no argument {unknown[0]!r}; {hint}")
     recipe.model = model_args.model_name_or_path or recipe.model
-    if recipe.model == NANO and not Path(NANO, "config.json").is_file():
-        parser.error(f"there is no model in {NANO}: run from the root of a clone of turnenv, or pass --model")
     return recipe, args, model_args
+
+
+def make_parser() -> TrlParser:
+    """The parser of our and TRL's arguments."""
+    return _RecipeParser(
+        (RecipeArguments, TurnGRPOConfig, ModelConfig),
+        usage="%(prog)s [any argument below] [--config FILE.yaml]",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def check_hub(model: str, model_args: ModelConfig) -> None:
+    """Ask the hub for a model's description, which is small, before anything large is loaded.
+
+    Raises:
+        ValueError: if the hub has no such model.
+        OSError: if the hub cannot be asked.
+    """
+    if Path(model).expanduser().is_dir():
+        return
+    try:
+        cached_file(model, "config.json", revision=model_args.model_revision)
+    except OSError as error:
+        problem = f"the model {model} cannot be loaded: {str(error).partition(chr(10))[0]}"
+        raise (ValueError if isinstance(error.__cause__, RepositoryNotFoundError) else OSError)(problem) from error
 
 
 def make_trainer(recipe: RecipeArguments, args: TurnGRPOConfig, model_args: ModelConfig) -> TurnGRPOTrainer:
@@ -116,15 +117,15 @@ def make_trainer(recipe: RecipeArguments, args: TurnGRPOConfig, model_args: Mode
         recipe.model,
         recipe.env,
         args,
-        env_kwargs=_as_mapping("env_kwargs", recipe.env_kwargs),
-        eval_env_kwargs=_as_mapping("eval_env_kwargs", recipe.eval_env_kwargs),
+        env_kwargs=_read(recipe.env_kwargs),
+        eval_env_kwargs=_read(recipe.eval_env_kwargs),
         quantization_config=get_quantization_config(model_args),
         peft_config=get_peft_config(model_args),
     )
 
 
 def train_and_save(trainer: TurnGRPOTrainer) -> Path:
-    """Train, evaluate if asked to, save model, tokenizer and metrics, and say where."""
+    """Train, evaluate if asked to, save model, tokenizer and metrics, and return the folder."""
     args = trainer.args
     result = trainer.train(resume_from_checkpoint=args.resume_from_checkpoint)
     trainer.save_metrics("train", result.metrics)
@@ -132,30 +133,8 @@ def train_and_save(trainer: TurnGRPOTrainer) -> Path:
         trainer.save_metrics("eval", trainer.evaluate())
     trainer.save_model()
     trainer.save_state()
-    folder = Path(args.output_dir)
-    if trainer.accelerator.is_main_process:
-        _say_where(folder, trainer.state.log_history)
-    return folder
+    return Path(args.output_dir)
 
 
-def _say_where(folder: Path, history: Sequence[dict[str, Any]]) -> None:
-    logged = [entry for entry in history if "return" in entry]
-    if logged:
-        names = [name for name in ("return", "turn_reward", "outcome", "success", "tool_use") if name in logged[-1]]
-        print(f"{'':12} {'first step':>12} {'last step':>12}")
-        for name in names:
-            print(f"{name:12} {logged[0].get(name, float('nan')):12.3f} {logged[-1][name]:12.3f}")
-    print(f"model and tokenizer: {folder}  (play it: turnenv.training.ChatPolicy; load it: from_pretrained)")
-    print(f"metrics of every logged step: {folder / 'trainer_state.json'}; of the run: {folder / 'all_results.json'}")
-
-
-def _as_mapping(name: str, text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"--{name} is not JSON ({error}): {text!r}; write '{{\"max_turns\": 4}}'") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"--{name} must be a JSON object, such as '{{\"max_turns\": 4}}'; got {text!r}")
-    return value
+def _read(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else dict(json.loads(text))

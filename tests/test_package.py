@@ -1,6 +1,7 @@
 """The face, the wheel, and what an import costs."""
 
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import turnenv
+from turnenv.commands.main import make_parser
 
 ROOT = Path(__file__).parent.parent
 #: page -> how many Python blocks it has, so that none is lost in silence
@@ -78,6 +80,8 @@ def test_the_wheel_holds_turnenv_alone_and_all_of_it(tmp_path):
     ).stdout.split()
     assert held == set(tracked)
     assert f"turnenv-{turnenv.__version__}-" in wheel.name
+    entry_points = next(name for name in zipfile.ZipFile(wheel).namelist() if name.endswith("entry_points.txt"))
+    assert "turnenv = turnenv.__main__:main" in zipfile.ZipFile(wheel).read(entry_points).decode()
 
 
 def test_the_changelog_knows_the_version():
@@ -108,6 +112,21 @@ def test_the_pages_examples_run(block, capsys):
     promised = re.findall(r"#> (.*)", block)
     printed = capsys.readouterr().out.splitlines()
     assert printed == promised
+
+
+def commands_of_turnenv(page):
+    lines = "\n".join(re.findall(r"```bash\n(.*?)```", read(page), re.DOTALL)).replace("\\\n", " ").splitlines()
+    words = [shlex.split(line, comments=True) for line in lines if re.match(r"turnenv |accelerate launch", line)]
+    return [line[line.index("turnenv") + 1 :] for line in words]
+
+
+def test_the_pages_commands_are_commands_with_arguments_that_they_take():
+    found = [command for page in PAGES for command in commands_of_turnenv(page)]
+    assert len(found) >= 8
+    for command in found:
+        given, unknown = make_parser()[0].parse_known_args(command)
+        assert given.command == command[0]
+        assert not unknown or command[0] == "train", command
 
 
 def anchors(page):

@@ -1,4 +1,4 @@
-"""The rows of a comparison sorted out by method and seed, and what a reader of them must be told."""
+"""The rows of a comparison, sorted by method and seed, and warnings about them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.harness.methods import Method, in_report_order
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The rows of a folder, sorted out.
+    """The rows of a folder, sorted.
 
     Attributes:
         settings: what all rows share.
@@ -31,7 +31,7 @@ class Comparison:
 
     @classmethod
     def of(cls, rows: Sequence[Row], suite: Suite) -> Comparison:
-        """Sort rows out.
+        """Sort rows by method and seed.
 
         Raises:
             ValueError: if there are no rows, or they do not share their settings.
@@ -40,7 +40,7 @@ class Comparison:
             raise ValueError("there are no finished runs to report")
         settings = rows[0].run.settings
         if any(row.run.settings != settings for row in rows):
-            raise ValueError("the rows come from different settings and cannot be compared; report them apart")
+            raise ValueError("the rows come from different settings and cannot be compared; report them separately")
         methods = in_report_order(row.run.method for row in rows if row.run.method is not None)
         trained: dict[str, dict[int, Row]] = {method.label: {} for method in methods}
         for row in rows:
@@ -71,7 +71,7 @@ def target_of(methods: Sequence[Method]) -> Method:
 
 
 def warnings_about(comparison: Comparison) -> list[str]:
-    """One sentence for everything that makes the rows less comparable or less complete than they should be."""
+    """One sentence for each reason why the rows are not fully comparable or complete."""
     rows, warnings = comparison.rows, list[str]()
     kinds: dict[str, set[Any]] = {
         "states of turnenv's source": {row.provenance.source for row in rows},

@@ -48,7 +48,7 @@ def held_out_plan(seed: int, episodes: int, num_tasks: int) -> tuple[list[int], 
         num_tasks: how many tasks the environment has.
 
     Returns:
-        One environment seed an episode (no run's training uses them), and one task an episode, none played twice
+        One environment seed per episode (no run's training uses them), and one task per episode, none played twice
         before all have been played once.
     """
     first = _FIRST_SEED + seed * _SEED_STRIDE
@@ -69,7 +69,7 @@ def play_held_out(
         policy: acts.
         seed: the run's seed, which decides the episodes.
         episodes: how many.
-        at_once: how many of them are played at a time.
+        at_once: number of episodes played at a time.
     """
     played: list[Episode] = []
     while len(played) < episodes:

@@ -50,7 +50,7 @@ def transcripts_path(folder: Path, run_id: str) -> Path:
 
 
 class _Reporter:
-    """Tells the harness how far the run is."""
+    """Reports to the harness how far the run is."""
 
     def __init__(self, path: Path, run: Run) -> None:
         self._path, self._total = path, run.settings.steps

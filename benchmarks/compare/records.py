@@ -142,7 +142,7 @@ class Row(Record):
         env_spec: Gymnasium's own description of the training environment, as JSON.
         evaluation: after training; of the untrained policy in a start row.
         checkpoints: evaluations on the way.
-        curve: column → one value a logged step, on *training* tasks; the trainer's metrics by their own names.
+        curve: column → one value per logged step, on *training* tasks; the trainer's metrics by their own names.
         spent: what it took.
         trainer_arguments: every field of the trainer's configuration.
         provenance: where and when it was done, and with which code.

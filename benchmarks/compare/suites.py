@@ -52,7 +52,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A row that somebody else reports.
+    """A row that a publication reports.
 
     Attributes:
         label: what the table calls it.

@@ -38,7 +38,7 @@ def _levels_caption(comparison: Comparison) -> str:
     settings = comparison.settings
     split = ", ".join(f"{key}={value}" for key, value in settings.eval_kwargs.items()) or "other seeds than in training"
     return (
-        f"Held-out tasks ({split}), {settings.eval_episodes} episodes a seed, sampled at temperature "
+        f"Held-out tasks ({split}), {settings.eval_episodes} episodes per seed, sampled at temperature "
         f"{settings.temperature:g}; mean over seeds ± 95 % interval (Student's t). The start is the policy before "
         "training, on the same episodes."
     )
@@ -103,7 +103,7 @@ def _budget(comparison: Comparison) -> str:
         f"{len(trained)} training runs of {settings.steps} steps × {settings.groups} tasks × "
         f"{settings.num_generations} episodes: {sum(s.episodes for s in spent):,} episodes, "
         f"{sum(s.env_turns for s in spent):,} turns, {sum(s.sampled_tokens for s in spent):,} sampled tokens; "
-        f"{each:.0f} s a run, {_wall(comparison.rows)} from the first start to the last end, on {machine.cores} "
+        f"{each:.0f} s per run, {_wall(comparison.rows)} from the first start to the last end, on {machine.cores} "
         f"cores ({device}, {settings.device})."
     )
 

@@ -46,7 +46,7 @@ def train(run: Run, env_id: str, scratch: Path, tell: Callable[[int, str], None]
         run: what to do; it must have a method.
         env_id: the registered environment.
         scratch: a folder that the trainer may write to.
-        tell: is told the step and a note.
+        tell: called with the step and a note for the progress bar.
     """
     settings = run.settings
     args = trainer_config(run, scratch)
@@ -100,7 +100,7 @@ def trainer_config(run: Run, scratch: Path) -> TurnGRPOConfig:
 
 
 def as_columns(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """The trainer's log as column → one value an entry; None where an entry lacks it or it is not finite."""
+    """The trainer's log as column → one value per entry; None where an entry lacks it or it is not finite."""
     names = dict.fromkeys([_STEP, *(name for entry in entries for name in entry)])
     return {name: [_number(entry.get(name)) for entry in entries] for name in names}
 
@@ -131,7 +131,7 @@ def _tokenizer(trainer: TurnGRPOTrainer) -> PreTrainedTokenizerBase:
 
 
 class _Watcher(TrainerCallback):
-    """Tells how far training is, and evaluates on the way if asked to."""
+    """Reports how far training is, and evaluates on the way if asked to."""
 
     def __init__(self, eval_every: int, tell: Callable[[int, str], None]) -> None:
         self._eval_every, self._tell = eval_every, tell

@@ -1,4 +1,4 @@
-"""What is put into the lab: an estimator of turnenv's or of a user's, what it needs, and how it may be called."""
+"""An estimator in the lab: what it needs, how its batches are played, and how it is called."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Contender:
 
     Attributes:
         name: what the report calls it.
-        make: gives the estimator; one that remembers earlier batches is a new object each time.
+        make: returns the estimator; one that remembers earlier batches is a new object each time.
         options: its keyword arguments.
         needs: the optional fields of a batch that it reads.
         seeded: True if it draws random numbers: every call gets a seed of its own.
@@ -78,7 +78,7 @@ class Contender:
 
 
 class Session:
-    """An estimator in use: by several training runs at once, each of which it may remember something of."""
+    """An estimator in use by several training runs at once, with a memory of its own for each."""
 
     def __init__(self, contender: Contender, runs: int, seed: int) -> None:
         self._contender = contender
@@ -88,7 +88,7 @@ class Session:
     def play(
         self, problem: Problem, policies: Floats, starts: Ints, noise: Floats, runs: NDArray[np.intp] | None = None
     ) -> Experience:
-        """A batch for each policy, played as the contender wants it; arguments as of `Way`, and `runs` as below."""
+        """A batch for each policy, played in the contender's way; arguments as of `Way`, `runs` as in `advantages`."""
 
         def draw(shape: tuple[int, ...]) -> Floats:
             if runs is None:
@@ -134,7 +134,7 @@ def code_hash(name: str) -> str:
 
 
 def turn_batch(problem: Problem, policies: Floats, experience: Experience, needs: Collection[str]) -> TurnBatch:
-    """R batches as one, their groups numbered apart, with the optional fields that are needed."""
+    """R batches as one, with different group numbers, and the optional fields that are needed."""
     plays = experience.plays
     rows, episodes, horizon = plays.turn_mask.shape
     extra: dict[str, Any] = {}

@@ -45,7 +45,7 @@ class Measured:
         return cls(problem, tuple(play(problem.model, policies, starts, noise) for starts, noise in draws), seed)
 
     def experience(self, block: int, session: Session, way: Way) -> Experience:
-        """A block as the method would have played it: the same noise, and more of it where it plays more."""
+        """A block played in the method's way: with the same noise, and further noise where it plays more."""
         if way is plain:
             return Experience.of(self.blocks[block])
         batches = len(self.blocks[block].states)
@@ -104,7 +104,7 @@ class Sampled:
         advantages: of each block, (M, E, H).
         gradients: of the batches of each block, (M, O, A).
         moments: of the gradient.
-        turns_ratio: turns of a plain batch over those that the method's batch cost.
+        turns_ratio: turns of a plain batch divided by those of the method's batch.
     """
 
     experience: tuple[Experience, ...]
@@ -119,7 +119,7 @@ def sample(measured: Measured, contender: Contender, seed: int = 0) -> Sampled:
     advantages, gradients, means, squares, turn_squares, experience = [], [], [], [], [], []
     for block, plays in enumerate(measured.blocks):
         policies = measured.policies(len(plays.states))
-        # One that remembers is measured in its stride: it meets the batches of a block one after the other.
+        # One that remembers is given the batches of a block one after the other.
         session = Session(contender, 1, seed + block)
         experience.append(measured.experience(block, session, contender.way))
         advantages.append(session.advantages(measured.problem, policies, experience[-1]))
@@ -137,8 +137,8 @@ def sample(measured: Measured, contender: Contender, seed: int = 0) -> Sampled:
 def enumerated(measured: Measured, contender: Contender, *, max_groups: int = MAX_GROUPS) -> Moments | None:
     """The exact moments, over every possible group with its probability; None where that is not feasible.
 
-    Feasible is: groups of plain episodes, a group's advantages depend on that group alone and not on chance, and the
-    multisets of G trajectories are at most `max_groups`. A batch of P groups has the same mean, and a P-th of one
+    It is feasible if episodes are played plainly, a group's advantages depend on that group alone and on no chance, and
+    there are at most `max_groups` multisets of G trajectories. A batch of P groups has the same mean, and a P-th of one
     group's covariance.
     """
     if contender.way is not plain or not contender.groupwise:

@@ -75,7 +75,7 @@ def continued(problem: Problem, policies: Floats, starts: Ints, noise: Floats, d
 
 
 def branched(problem: Problem, policies: Floats, starts: Ints, noise: Floats, draw: Draw) -> Experience:
-    """Half of each group plays from the start; each of the others branches off one of them at a turn drawn evenly.
+    """Half of each group plays from the start; each of the others branches off one of them at a turn drawn uniformly.
 
     Random expansion, as Tree-GRPO (arXiv 2509.21240, section 3.2). One that draws turn 0 plays from the start too.
     """

@@ -1,4 +1,4 @@
-"""Bugs that training survives in silence: five of them to plant, and the figures of rows that give each away.
+"""Bugs that training does not reveal: five of them to plant, and the symptoms that identify each.
 
 Axes: B trajectories, K turns at most, T tokens of an episode.
 """
@@ -31,7 +31,7 @@ _POLICY_TOKENS, _ENVIRONMENT_TOKENS = 2, 3
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """How an episode's tokens lie: in every turn the policy's, then the environment's answer.
+    """The order of an episode's tokens: in every turn the policy's, then the environment's.
 
     Attributes:
         turn_of: turn of each token, int (T,).
@@ -54,7 +54,7 @@ class Tokens:
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """What a trainer does with a batch: an estimator, then its advantages laid over tokens."""
+    """What a trainer does with a batch: an estimator, then its advantages spread over tokens."""
 
     contender: Contender
     spread: Spread
@@ -122,7 +122,7 @@ def examine(pipeline: Pipeline) -> Symptoms:
 
 
 def check(contender: Contender) -> list[str]:
-    """The faults that an estimator shows where its advantages are laid over tokens rightly."""
+    """The faults that an estimator shows in a pipeline that spreads advantages over tokens correctly."""
     return examine(Pipeline(contender, spread_over_policy_tokens)).flags
 
 
@@ -196,7 +196,7 @@ def last_turn_only(estimator: Estimator) -> Estimator:
 
 
 def groups_mixed(estimator: Estimator) -> Estimator:
-    """Planted fault: group ids count round (0, 1, 2, 0, 1, 2, …) where episodes of a group lie side by side."""
+    """Planted fault: group ids repeat (0, 1, 2, 0, 1, 2, …) where episodes of a group are consecutive."""
 
     @wraps(estimator)
     def mixed(batch: TurnBatch, **options: Any) -> Floats:

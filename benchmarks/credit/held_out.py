@@ -1,14 +1,14 @@
-"""Settings that turnenv's own estimator was not developed on, and what it gains there over MT-GRPO and the outcome.
+"""Cells that turnenv's own estimator was not developed on, and how it compares there with MT-GRPO and GRPO-OR.
 
-Its three versions, each judged on cells drawn up after it was final; those cells then became settings of development:
+Its three versions, each evaluated on cells chosen after it was final; later versions were developed on those cells too:
 
 1. Developed on CreditChain with 4 actions (lengths 3, 4, 8 and 16), with 2 actions (lengths 6 and 8, hackable) and 16
-   (8 turns, slips of 20 %). It failed on two cells of its set: it doubted too fast, and all turns alike.
-2. Trust turn by turn, slower doubt. In the lab it failed on one misleading cell (6 turns, 2 actions, shuffled). On
-   language models it gave right rewards up (TriviaSearch), and with bait its negative trust drove two runs of five into
-   nonsense.
-3. The sign of the agreement counts, not its size, and trust is negative only while nobody wins. Developed on these two
-   comparisons of language models and the cells of version 2; the cells here replaced them unseen.
+   (8 turns, slips of 20 %). It failed on two cells of its set: trust fell too fast, and for all turns alike.
+2. Trust per turn, falling more slowly. In the lab it failed on one misleading cell (6 turns, 2 actions, shuffled). On
+   language models it stopped trusting right rewards (TriviaSearch), and with bait its negative trust drove two runs of
+   five into nonsense.
+3. The sign of the agreement counts, not its size, and trust is negative only while no episode wins. Developed on
+   these two comparisons of language models and the cells of version 2; the cells here are new.
 """
 
 from __future__ import annotations

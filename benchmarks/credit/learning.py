@@ -16,9 +16,6 @@ from benchmarks.credit.sampling import score_gradient
 from benchmarks.credit.truth import success_probability
 from turnenv.exact import Floats, softmax
 
-RATES = (0.3, 1.0, 3.0, 10.0, 30.0)
-"""Learning rates that every method is tried with."""
-
 
 @dataclass(frozen=True, eq=False)
 class Learning:
@@ -28,10 +25,10 @@ class Learning:
         rates: (L,).
         seeds: (W,).
         turns: spent until the policy's success probability first reached the threshold, (L, W); inf if it never did.
-            Turns of continuations are counted, those that a branch copies are not.
-        episodes: of the batches until then, (L, W); continuations are none.
+            Turns of continuations count, those that a branch copies do not.
+        episodes: of the batches until then, (L, W); continuations do not count.
         final: exact success probability when the run ended, (L, W).
-        area: the success probability's mean over the budget, (L, W); a run that is done keeps its last one.
+        area: the success probability's mean over the budget, (L, W); a run that has ended counts with its last one.
     """
 
     rates: tuple[float, ...]
@@ -43,7 +40,7 @@ class Learning:
 
 
 class _Runs:
-    """The state of all runs; those that are over keep theirs."""
+    """The state of all runs, those that have ended included."""
 
     def __init__(self, logits: Floats, runs: int) -> None:
         self.logits = np.repeat(logits[None], runs, axis=0)
@@ -52,17 +49,17 @@ class _Runs:
         self.success, self.area = np.zeros(runs), np.zeros(runs)
 
 
-def learn(problem: Problem, contender: Contender, seeds: tuple[int, ...], rates: tuple[float, ...] = RATES) -> Learning:
+def learn(problem: Problem, contender: Contender, seeds: tuple[int, ...], rates: tuple[float, ...]) -> Learning:
     """Train by gradient ascent, `θ += rate · mean_e Σ_t Â_et ∇log π`, from the cell's starting policy.
 
-    Run (rate, seed) draws its noise from (seed, iteration) alone, so every method and every rate meets the same noise.
+    Run (rate, seed) draws its noise from (seed, iteration) alone, so every method and every rate has the same noise.
     Success is not estimated: it is the exact probability of the policy at each iteration.
 
     Args:
         problem: a cell whose budget is not 0.
         contender: the estimator.
-        seeds: paired over methods.
-        rates: learning rates, the same for every method.
+        seeds: of the runs; equal seeds make runs of two methods a pair.
+        rates: learning rates; `Effort.rates` are the same for every method.
     """
     cell, count = problem.cell, len(seeds)
     generators = [np.random.default_rng((seed, 0xC4ED)) for seed in seeds]
@@ -101,7 +98,7 @@ def learn(problem: Problem, contender: Contender, seeds: tuple[int, ...], rates:
 
 
 def _record(runs: _Runs, going: NDArray[np.intp], problem: Problem) -> NDArray[np.intp]:
-    """Note who reached the threshold just now; returns the runs that go on."""
+    """Record which runs have just reached the threshold; returns the runs that go on."""
     cell = problem.cell
     reached = going[(runs.success[going] >= cell.threshold) & np.isinf(runs.turns[going])]
     runs.turns[reached], runs.episodes[reached] = runs.spent[reached], runs.played[reached]

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from turnenv.exact import Floats
 
 NULL = 1e-9
-"""A true advantage closer to 0 than this is 0: whatever was done there changes nothing."""
+"""A true advantage closer to 0 than this counts as 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +105,11 @@ def relative_to_last(profile: Floats, true: Floats) -> Floats:
 
 
 def signal_to_noise(moments: Moments, turns_ratio: float = 1.0) -> float:
-    """M3: `||E g||² / tr Cov(g)` of a batch, times the batches that one budget of environment turns pays for.
+    """M3: `||E g||² / tr Cov(g)` of a batch, times the batches that the environment turns of a plain batch allow.
 
     Args:
         moments: of the gradient of one batch.
-        turns_ratio: a plain batch's turns over those that this method spends on one, branches included.
+        turns_ratio: turns of a plain batch divided by those that this method plays for one, continuations included.
 
     Returns:
         NaN if the gradient is always 0, inf if it never varies.
@@ -123,7 +123,7 @@ def signal_to_noise(moments: Moments, turns_ratio: float = 1.0) -> float:
 def batch_cosine(gradients: Floats, truth: Floats) -> float:
     """M3: the mean cosine between a single batch's gradient (R, O, A) and the exact one (O, A).
 
-    A batch whose gradient is 0 counts as cosine 0: it was paid for and taught nothing.
+    A batch whose gradient is 0 counts as cosine 0: its turns were spent and taught nothing.
     """
     lengths_R = np.sqrt((gradients**2).sum(axis=(1, 2)))
     dots_R = (gradients * truth).sum(axis=(1, 2))
@@ -175,7 +175,7 @@ def sign_accuracy(estimated: Floats, true: Floats, mask: NDArray[np.bool_]) -> f
 def leak(estimated: Floats, true: Floats, mask: NDArray[np.bool_]) -> float:
     """M5: mean |Â| on turns whose true advantage is 0, over mean |Â| on the others; 0 is right. (T, H) each.
 
-    NaN if there are no turns of either kind, or the method is silent on those that matter.
+    NaN if there are no turns of one kind, or the method gives 0 to all that matter.
     """
     null, matters = mask & (np.abs(true) <= NULL), mask & (np.abs(true) > NULL)
     if not null.any() or not matters.any():

@@ -24,7 +24,6 @@ class Effort(Record):
         blocks: independent blocks, from which standard errors come.
         batches: batches in a block.
         seeds: training seeds, shared by every method.
-        rates: learning rates that every method is trained with.
     """
 
     blocks: int = Field(default=20, gt=1)
@@ -95,10 +94,10 @@ class LabRow(Record):
         exact: True if the gradient's moments were enumerated, not sampled.
         figures: metric → number, as `benchmarks.credit.measure` names them.
         profiles: metric → one number per turn.
-        learning: what training gave; None in a cell without training.
-        flags: the faults that the checks see in it.
+        learning: the results of training; None in a cell without training.
+        flags: the faults that `benchmarks.credit.faults` finds in it.
         seconds: wall time of this run.
-        provenance: where and with which code.
+        provenance: on which machine and with which code.
     """
 
     schema_version: int = SCHEMA

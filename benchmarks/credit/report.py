@@ -24,7 +24,7 @@ UNTUNED = 0.3
 _READING = """\
 How to read the tables. **Direction** is the cosine between an estimator's expected gradient and the exact gradient of
 the outcome, and of the shaped objective (outcome plus turn rewards). **Signal/noise** is `||E g||² / tr Cov g` of one
-batch that costs the turns of a plain one: VinePPO's continuations are paid for, what a tree's branch copies is free.
+batch that costs the turns of a plain one: VinePPO's continuations count, what a tree's branch copies does not.
 **Batch cosine** is the mean cosine of a single batch's gradient with the outcome's, whatever the batch cost. **Turns to
 solve** is the median over seeds of the environment turns until the policy's exact success probability reached the
 threshold, from an untrained policy, with its interval; it is counted in whole batches of equally many episodes, so that
@@ -34,17 +34,17 @@ choice at the edge of the grid. **× {reference}** divides by that method's turn
 the turns without tuning. Direction and noise are of a partly trained policy. None of the three ranks estimators by
 itself. "–" is not defined, or not reached.
 
-Turn GAE is told exact values and pays nothing for them: it is a critic without error, which nobody has. VinePPO plays
+Turn GAE is given exact values at no cost: that is a critic without error, which no training run has. VinePPO plays
 {continuations} continuations of every state. In a tree, half of each group starts at the beginning and the others
-branch off at a turn drawn evenly; a branch trains only its own turns, so the mean over episodes weighs late turns more.
-VinePPO's and the tree's moments are always sampled."""
+branch off at a turn drawn uniformly; a branch trains only its own turns, so the mean over episodes weighs late turns
+more. VinePPO's and the tree's moments are always sampled."""
 
 
 def write_report(folder: Path, suites: Sequence[str], methods: Sequence[Method], effort: Effort) -> str:
     """Write `credit.md` and the pictures.
 
     Returns:
-        The part that is worth printing.
+        The report without its budget, and the names of the files.
 
     Raises:
         ValueError: if nothing is finished.
@@ -131,7 +131,7 @@ def _efficiency(mine: Tuned, reference: Tuned | None) -> list[str]:
 
 
 def _untuned(row: LabRow, effort: Effort) -> str:
-    """Turns at the prototype's learning rate, whatever was best."""
+    """Turns at the learning rate `UNTUNED`, whichever rate was best."""
     if row.learning is None or UNTUNED not in effort.rates:
         return "–"
     turns = reached(row.learning.turns)[effort.rates.index(UNTUNED)]

@@ -1,4 +1,4 @@
-"""The lab's suites as data: one knob of the environment each, all else held."""
+"""The lab's suites as data: each varies one argument of the environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.credit.cells import Cell
 
 MODES = ("aligned", "potential", "noisy", "shuffled", "hackable", "none")
-"""How turns are paid, from best to worst aligned with the outcome; "none" pays nothing."""
+"""Kinds of turn rewards, from best to worst aligned with the outcome; "none" has none."""
 _BATCHES = 400
 """Training's budget, in batches of the cell's size and of episodes that use all turns."""
 
@@ -41,7 +41,7 @@ def _hackable(length: int, weight: float) -> Cell:
 
 
 def _right(length: int, **changes: Any) -> Cell:
-    """A held-out cell whose turn rewards are right; one group a batch, so that episodes are counted finely."""
+    """A held-out cell whose turn rewards are right; one group per batch, so that episodes are counted finely."""
     changes = {"groups": 1, "budget": 600 * 8 * length} | changes
     return chain(length, facets={"held_out": "right"}, **changes)
 

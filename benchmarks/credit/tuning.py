@@ -1,4 +1,4 @@
-"""What training gave at a fair learning rate: for each seed the rate that was best on the other seeds."""
+"""Results of training at a fairly chosen learning rate: for each seed the rate that was best on the other seeds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tuned(record: LearningRecord, effort: Effort) -> Tuned:
     """Choose a rate for each seed without looking at that seed.
 
     Best is the rate with the least median of turns to the threshold; where that is a draw (nobody reached it, say), the
-    greatest mean area under the success curve. Choosing and judging on the same seeds would flatter noisy methods.
+    greatest mean area under the success curve. Choosing and evaluating on the same seeds would favour noisy methods.
     """
     turns_LW, area_LW = reached(record.turns), np.array(record.area)
     chosen = [_best(np.delete(turns_LW, seed, 1), np.delete(area_LW, seed, 1)) for seed in range(turns_LW.shape[1])]

@@ -1,4 +1,4 @@
-"""Alignment-weighted credit: turn rewards are believed as far as the outcomes seen so far bear them out.
+"""Alignment-weighted credit: turn rewards count as far as they have agreed with the outcomes so far.
 
 The estimator is turnenv's own. Write ``z_gk(r)`` for a turn's reward normalised among the members of its group that
 took that turn, and ``z_g(R)`` for the outcome normalised in its group. Where turn rewards are right, ``z_gk(r)``
@@ -7,31 +7,32 @@ a trust τ_k::
 
     A_ik = τ_k z_gk(r_ik) + z_g(R_i)                                           (every turn, the last one too)
 
-**What winners were paid.** Let ``w_i = max(0, R_i - mean_g) / (max_g - mean_g)``, the share of the way from the
-group's mean to its best outcome, and ``m_gk = max_j z_gk(r_jk)``. The agreement ``s_k = Σ w_i m_gk z_gk(r_ik)`` adds up
-what winners were paid, in groups where pay differed. z has variance 1, so if pay and outcome are unrelated s_k has mean
-0 and a standard deviation of about ``√v_k``, ``v_k = Σ w_i² m_gk²``. If winners were always paid best, it is ``n_k = Σ
-w_i m_gk²``. What counts is the sign of the relation and how sure it is, not its size: while a later skill is missing,
-a turn that is paid rightly decides few outcomes, and its small share in them is just what z_g(R) cannot resolve.
+**What winners earned.** Let ``w_i = max(0, R_i - mean_g) / (max_g - mean_g)``, the share of the way from the group's
+mean to its best outcome, and ``m_gk = max_j z_gk(r_jk)``. The agreement ``s_k = Σ w_i m_gk z_gk(r_ik)`` adds up the
+scores of winners, in groups whose turn rewards differ. z has variance 1, so if turn rewards and outcome are unrelated
+s_k has mean 0 and a standard deviation of about ``√v_k``, ``v_k = Σ w_i² m_gk²``. If winners always earned the most, it
+is ``n_k = Σ w_i m_gk²``. What counts is the sign of the relation and how sure it is, not its size: while a later skill
+is missing, a turn whose reward is right decides few outcomes, and its small share in them is just what z_g(R) cannot
+resolve.
 
-**What losers were paid.** A task may be so hard that no episode wins; then s = n = 0 and one can only be patient. What
-can be seen is episodes that earned the most that was ever paid at each of their turns, and still had an outcome of
-nothing. So many as ``patience`` of these failures count as one observation against, unless episodes that were paid as
-well did have an outcome: ``d = max(0, failures / patience - successes)``.
+**What losers earned.** A task may be so hard that no episode wins; then s = n = 0, which says nothing. What can be seen
+is episodes that earned the highest reward ever seen at each of their turns, and still had an outcome of 0 or less.
+Every ``patience`` of these failures count as one observation against turn rewards, unless episodes that earned as much
+did have an outcome above 0: ``d = max(0, failures / patience - successes)``.
 
 **Together**, turn rewards are trusted until shown wrong, as if an agreement of ``prior`` had been seen, and in full
-from two standard deviations on; first for all turns alike and then for each::
+from two standard deviations on; first for all turns together and then for each::
 
     τ   = clip((prior + Σ_k s_k - d) / (max(prior, 2 √(Σ_k v_k)) + d), floor, 1)
     τ_k = clip((prior τ + s_k) / max(prior, 2 √v_k), floor, 1),   floor = -d / (prior + Σ_k n_k + d)
 
-Trust falls below 0 by failures alone, and only while hardly anyone wins: then a policy that settled on bait can be
-driven off it. Once there are winners to learn from the floor is near 0, for a negative weight would praise whatever is
-not paid, and in an open set of actions that is mostly nonsense.
+Trust falls below 0 by failures alone, and only while hardly any episode wins: then a policy that settled on bait can be
+moved away from it. Once there are winners to learn from the floor is near 0, because a negative weight would reinforce
+whatever earns no turn reward, and in an open set of actions that is mostly nonsense.
 
 s, n, v, failures and successes are sums over batches in which a batch loses ``1 - memory`` of its weight with every
-later one. The memory is a handful of numbers: no critic, no further rollouts. Without it, the long run of batches
-without a winner, which a policy that chases wrong rewards brings about, makes it forget what the few winners showed.
+later one. The memory is a few numbers per turn: no critic, no further rollouts. Without it, the many batches without a
+winner, which a policy that follows wrong rewards produces, would hide what the few winners showed.
 
 A constant added to a group's outcomes changes nothing but failures and successes: 0 is read as "nothing achieved".
 """
@@ -52,7 +53,7 @@ from turnenv.credit.options import check_discount
 Floats = NDArray[np.float64]
 
 _SURE = 2.0
-"""Standard deviations from which on an agreement is believed in full."""
+"""Standard deviations from which on an agreement counts in full."""
 
 
 def _nothing_seen() -> Floats:
@@ -61,16 +62,17 @@ def _nothing_seen() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """What outcomes have shown about turn rewards so far, in sums that older batches fade from.
+    """What outcomes have shown about turn rewards so far, in sums to which older batches contribute less.
 
     Attributes:
-        agreement: s_k, how far winners were drawn to the best paid actions of turn k, float (K,).
+        agreement: s_k, how far winners chose the actions with the highest rewards at turn k, float (K,).
         evidence: n_k, the agreement that full alignment would have brought, float (K,).
-        chance: v_k, the variance that the agreement has if pay says nothing, float (K,).
-        failures: episodes that were paid the most at every turn, and had an outcome of 0 or less.
-        successes: those with an outcome above 0.
-        lowest: least reward seen at turn k, float (K,); it never fades.
-        highest: greatest reward seen at turn k, float (K,); it never fades.
+        chance: v_k, the variance of the agreement if turn rewards say nothing about outcomes, float (K,).
+        failures: number of episodes that earned the most at every turn, and had an outcome of 0 or less; weighted by
+            how nearly they earned it.
+        successes: the same of those with an outcome above 0.
+        lowest: least reward seen at turn k, float (K,); older batches count in full.
+        highest: greatest reward seen at turn k, float (K,); older batches count in full.
     """
 
     agreement: Floats = field(default_factory=_nothing_seen)
@@ -106,8 +108,8 @@ def measure_alignment(batch: TurnBatch, known: Alignment | None = None, *, memor
 
     Args:
         batch: B trajectories of at most K turns.
-        known: of earlier batches; it is left as it is.
-        memory: weight that `known` keeps, from 0 to 1.
+        known: of earlier batches; it is not changed.
+        memory: factor by which the sums of `known` count, from 0 to 1.
 
     Raises:
         ValueError: if `memory` is not in [0, 1].
@@ -145,10 +147,11 @@ def aw_grpo(
 
     Args:
         batch: B trajectories of at most K turns.
-        alignment: what is known, this batch included; None measures this batch alone. `AlignmentWeighted` remembers.
+        alignment: what is known, this batch included; None measures this batch alone.
         prior: agreement that trust starts with, above 0.
         patience: failures that count as one observation against, above 0.
-        memory: not read here, but where `AlignmentWeighted` measures.
+        memory: factor by which earlier batches count, from 0 to 1. Only `AlignmentWeighted` has earlier batches: for
+            one batch alone it is checked and changes nothing.
 
     Returns:
         Advantages, float (B, K), 0 where masked.
@@ -167,10 +170,10 @@ def aw_grpo(
 
 @dataclass
 class AlignmentWeighted:
-    """`aw_grpo` that remembers: one of these a training run. `resolve("aw_grpo")` makes a new one.
+    """`aw_grpo` that remembers earlier batches; each training run has its own. `resolve("aw_grpo")` makes a new one.
 
     Attributes:
-        alignment: what the batches so far have shown. The trainer keeps it with its checkpoints.
+        alignment: what the batches so far have shown. The trainer saves it with its checkpoints.
     """
 
     alignment: Alignment = field(default_factory=Alignment)
@@ -187,7 +190,7 @@ class AlignmentWeighted:
         return {name: np.asarray(value).tolist() for name, value in vars(self.alignment).items()}
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
-        """Go on from what `remembered` gave."""
+        """Go on from what `remembered` returned."""
         arrays = {name: np.asarray(value, dtype=float) for name, value in remembered.items() if isinstance(value, list)}
         self.alignment = Alignment(**{**remembered, **arrays})
 
@@ -229,7 +232,7 @@ def _over_turns(batch: TurnBatch, known_K: Floats, extreme: np.ufunc) -> Floats:
 
 
 def _paid_most(batch: TurnBatch, lowest_K: Floats, highest_K: Floats) -> Floats:
-    """How nearly a trajectory was paid the most at each of its turns whose pay varies: a product of shares, (B,).
+    """How nearly a trajectory earned the most at each of its turns whose rewards vary: a product of shares, (B,).
 
     0 for a trajectory without such a turn, or faulted.
     """

@@ -16,10 +16,10 @@ from turnenv.credit.parents import as_parents
 
 @dataclass(frozen=True, eq=False)
 class TurnBatch:
-    """B trajectories of at most K turns, right-padded, with turn rewards kept apart from the outcome.
+    """B trajectories of at most K turns, right-padded, with turn rewards separate from the outcome.
 
     Inputs are copied, cast (integers to floats where floats are due) and made read-only. A trajectory whose mask row is
-    all False is faulted: the infrastructure failed, so it belongs to nobody's statistics and all its cells hold 0.
+    all False is faulted: the infrastructure failed, so it counts in no statistics and all its cells hold 0.
 
     Attributes:
         turn_rewards: reward of turn k of trajectory b, float (B, K), dimensionless; 0 where masked. It never holds the
@@ -27,13 +27,13 @@ class TurnBatch:
         outcome_rewards: reward of the whole trajectory, float (B,); 0 for a faulted one.
         turn_mask: True where the policy took turn k, bool (B, K); each row is Trues, then Falses.
         group_ids: trajectories of one task share an id, int (B,); any values, sizes and order.
-        truncated: True where the clock ended the trajectory and not the task, bool (B,).
+        truncated: True where the turn limit ended the trajectory and not the task, bool (B,).
         state_keys: hash of the environment's state before turn k, int64 (B, K), or None. Equal states, equal keys;
             unsigned keys wrap, which keeps equality; 0 where masked.
         values: value of the state before turn k, float (B, K+1), or None; the cell after the last live turn is the
             value to bootstrap a truncated trajectory from, cells beyond it hold 0.
         parents: where a trajectory branched off another of its group, int (B, 2), or None: (b, k) says that its turns
-            before k are copies of trajectory b's and that it went its own way from turn k on; (-1, -1) that it began at
+            before k are copies of trajectory b's and that its own turns begin with turn k; (-1, -1) that it began at
             the start. A parent has the lower row number, and had itself branched off by turn k.
         true_advantages: A^π of the action taken at turn k, float (B, K), or None; 0 where masked. Known for
             environments that `turnenv.exact` solves.
@@ -96,7 +96,7 @@ class TurnBatch:
         """Pad per-trajectory lists into a batch.
 
         Args:
-            turn_rewards: B lists, one reward a turn taken.
+            turn_rewards: B lists, one reward per turn taken.
             outcome_rewards: B numbers; a faulted trajectory's is ignored and may be NaN.
             group_ids: B integers.
             truncated: B flags; None means none was.
@@ -166,7 +166,7 @@ def _pad(
         where = next((b for b, (n, due) in enumerate(zip(found, lengths_B, strict=False)) if n != due), None)
         due_text = f"{len(lengths_B)} rows" if where is None else f"{lengths_B[where]} entries in row {where}"
         got_text = f"{len(found)}" if where is None else f"{found[where]}"
-        raise ValueError(f"{name} has {got_text}, not {due_text}; give one entry a turn (values: one more)")
+        raise ValueError(f"{name} has {got_text}, not {due_text}; give one entry per turn (values: one more)")
     flat = np.array(list(chain.from_iterable(rows)))
     padded = np.zeros((len(lengths_B), max(lengths_B, default=empty)), dtype=flat.dtype if flat.size else np.int64)
     padded[np.arange(padded.shape[1]) < lengths_B[:, None]] = flat
@@ -207,7 +207,7 @@ def _as_floats(name: str, array: ArrayLike, known: NDArray[np.bool_]) -> NDArray
     bad = np.argwhere(~np.isfinite(floats))
     if bad.size:
         cell = tuple(bad[0].tolist())
-        raise ValueError(f"{name}{list(cell)} is {floats[cell]}; mend the reward or mark the trajectory as faulted")
+        raise ValueError(f"{name}{list(cell)} is {floats[cell]}; fix the reward, or mark the trajectory as faulted")
     return floats
 
 

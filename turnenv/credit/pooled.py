@@ -16,7 +16,7 @@ def igpo(batch: TurnBatch, *, gamma: float = 1.0) -> NDArray[np.float64]:
 
     IGPO (arXiv 2510.14967): the rewards of all turns of all members share one mean and one standard deviation; the last
     turn's reward is the outcome's (added here to the turn's own, if it has one). The paper's turn rewards are the gain
-    of the gold answer's probability; here they are whatever the environment pays.
+    of the gold answer's probability; here they are the environment's.
 
     Args:
         batch: B trajectories of at most K turns.
@@ -41,7 +41,7 @@ def matchtir(batch: TurnBatch, *, gamma: float = 0.9) -> NDArray[np.float64]:
     """Mean of a trajectory's score and a turn's: ``A_ik = ½ [z_g(Σ_l r_il) + z_gk(Σ_{l>=k} γ^{l-k} r_il)]``.
 
     MatchTIR (arXiv 2601.10712) with its γ = 0.9. The paper's turn rewards match tool calls to gold ones; here they are
-    whatever the environment pays, the outcome's reward added at the last turn. A turn that no other member took scores
+    the environment's, the outcome's reward added at the last turn. A turn that no other member took scores
     0 in the second term, where the released code leaves the bare return.
 
     Args:

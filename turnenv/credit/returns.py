@@ -48,7 +48,7 @@ def return_to_go(
     ``baseline="loo", scale="none", absent="zero"`` with γ=1 is an unbiased policy gradient whenever the group has two
     live members: what is subtracted depends on the other members alone, and the number of baselines subtracted does not
     depend on when the policy stops (https://github.com/verl-project/verl/issues/7244). With "skip" the last member
-    still acting has nobody to be compared with and loses its signal.
+    still acting is compared with no other and scores 0.
 
     Args:
         batch: B trajectories of at most K turns.

@@ -45,10 +45,11 @@ def grpo_mr(batch: TurnBatch, *, scale: Scale = "std", baseline: Baseline = "mea
 
 
 def gdpo(batch: TurnBatch, *, scale: Scale = "std", baseline: Baseline = "mean") -> NDArray[np.float64]:
-    """Score outcome and turn rewards apart, then add: ``A_ik = z_g(R^O_i) + z_g(Σ_l R^T_il)``.
+    """Score outcome and turn rewards separately, then add: ``A_ik = z_g(R^O_i) + z_g(Σ_l R^T_il)``.
 
-    The control that holds MT-GRPO's separate normalisation without its placement (GDPO, arXiv 2601.05242, with these
-    two rewards at weight 1 and without its closing normalisation over the batch, so that groups stay independent).
+    It shares MT-GRPO's separate normalisation, but not its placement of rewards at turns (GDPO, arXiv 2601.05242, with
+    these two rewards at weight 1 and without its closing normalisation over the batch, so that groups stay
+    independent).
 
     Args:
         batch: B trajectories of at most K turns.

@@ -21,7 +21,7 @@ def tree_backup(batch: TurnBatch, *, scale: Scale = "none", episode: Episode = "
     earned up to where it branched again, plus the value there; the value of a state is the mean of its branches. The
     members of a group that began at the start are branches of one state. All turns up to the next branching share
     their branch's advantage (CARL leaves the later ones out). The turns that a branch copied from its parent are the
-    parent's to train: 0. The branches of a faulted trajectory stand for it. Without branches this is
+    parent's to train: 0. The branches of a faulted trajectory count in its place. Without branches this is
     `grpo_mr(scale="none")`. Needs ``parents``.
 
     Args:

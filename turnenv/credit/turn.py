@@ -35,14 +35,14 @@ def mt_grpo(
     z_gk compares with all group members that took turn k, for some of which it may have been the last. The paper
     assumes equal lengths. Where the policy decides when to stop, its final-turn rule is biased: it drops z_gk on the
     branch that stops and keeps it on the branch that goes on. ``final_turn="turn+outcome"`` adds the final turn's own
-    z_gk, which mends that for a single decision. Over several decisions both forms stay biased: a later turn's score
-    averages 0 among those that took it, so what going on makes possible to earn is subtracted from going on
+    z_gk, which removes that bias for a single decision. Over several decisions both forms stay biased: a later turn's
+    score averages 0 among those that took it, so what going on makes possible to earn is subtracted from going on
     (https://github.com/verl-project/verl/issues/7244); ``return_to_go`` has a setting without this term.
 
     Args:
         batch: B trajectories of at most K turns.
         lam: weight of the outcome before the final turn, plain form only. One write-up has 0.2, the released code 1.0.
-        final_turn: "outcome" (the paper's rule: the final turn's own reward scores nobody's turn, though it is in the
+        final_turn: "outcome" (the paper's rule: the final turn's own reward scores no turn, though it is in the
             baseline of the others) or "turn+outcome".
         accumulate: sum the later turns' scores too.
         alpha: discount of one turn, from 0 to 1, accumulated form only. The paper reports no value.

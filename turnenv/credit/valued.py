@@ -1,4 +1,4 @@
-"""Estimators that are told values: a critic's, Monte-Carlo ones, or the truth."""
+"""Estimators that read values (a critic's or Monte-Carlo ones) or the true advantages."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten:
     """Generalised advantages over turns: ``A_ik = Σ_{l>=k} (γλ)^{l-k} δ_il``, ``δ_ik = r_ik + γ V_{k+1} - V_k``.
 
     Turn-PPO (arXiv 2512.17008), with its γ = 0.99 and λ = 0.9; GAE of arXiv 1506.02438, eq. 16, with turns as steps; r
-    includes the outcome's reward at the last turn. After the last turn V is 0, unless the clock cut the trajectory:
-    then it is the value given there. Needs ``values``.
+    includes the outcome's reward at the last turn. After the last turn V is 0, unless the turn limit cut the
+    trajectory: then it is the value given there. Needs ``values``.
 
     Args:
         batch: B trajectories of at most K turns, with `values`.
@@ -61,7 +61,7 @@ def vine_ppo(batch: TurnBatch) -> NDArray[np.float64]:
 
 
 def oracle(batch: TurnBatch, *, scale: Scale = "none") -> NDArray[np.float64]:
-    """The true advantage of each action taken, which only a solved environment knows: the ceiling of all estimators.
+    """The true advantage of each action taken, known only for a solved environment: the ceiling of all estimators.
 
     Unscaled, its expected gradient is the policy gradient (Sutton et al. 2000). Needs ``true_advantages``.
 

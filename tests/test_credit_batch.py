@@ -100,7 +100,7 @@ def test_state_keys_of_either_sign_stay_distinct():
         ({"turn_mask": [[True, True, False], [True, False, True]]}, "turn_mask row 1 is not Trues and then Falses"),
         ({"turn_mask": [[False, True, True], [True, True, True]]}, "turn_mask row 0"),
         ({"turn_mask": [[1, 2, 0], [1, 0, 0]]}, "turn_mask holds other values than True and False"),
-        ({"turn_rewards": [[1.0, np.nan, 0], [0, 0, 0]]}, r"turn_rewards\[0, 1\] is nan; mend the reward or mark"),
+        ({"turn_rewards": [[1.0, np.nan, 0], [0, 0, 0]]}, r"turn_rewards\[0, 1\] is nan; fix the reward, or mark"),
         ({"outcome_rewards": [1.0, np.inf]}, r"outcome_rewards\[1\] is inf"),
         ({"outcome_rewards": ["1", "0"]}, "pass real numbers"),
         ({"outcome_rewards": [1.0, None]}, "pass real numbers"),

@@ -18,6 +18,7 @@ from benchmarks.harness.options import parse_seeds
 from benchmarks.harness.progress import make_display
 from benchmarks.harness.provenance import cores
 from benchmarks.harness.scheduler import Failure, Job, run_jobs
+from benchmarks.harness.settings import add_settings, read_settings
 from turnenv.credit import ESTIMATORS
 
 VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero", "oracle:scale=std")
@@ -69,8 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="6",
         help="of training: how many (3 means 0,1,2), or which (0,1,7); fewer than 6 have no 95 %% interval",
     )
-    add("--blocks", type=int, default=20, help="blocks of sampled batches, for standard errors")
-    add("--batches", type=int, default=50, help="batches in a block")
+    add_settings(parser, Effort, "blocks", "batches")
     add("--out", type=Path, default=Path("results/credit"), help="folder of the results")
     add("--jobs", type=int, default=None, help="processes at once (default: one per core)")
     add("--list", action="store_true", help="print the suites' cells and do nothing")
@@ -109,7 +109,7 @@ def run(given: argparse.Namespace) -> int:
         for name in suites:
             print(name, *(f"  {cell.facets['setting']}: {cell.env_kwargs}" for cell in cells_of(name)), sep="\n")
         return 0
-    effort = Effort(blocks=given.blocks, batches=given.batches, seeds=parse_seeds(given.seeds))
+    effort = read_settings(Effort, given, seeds=parse_seeds(given.seeds))
     methods = methods_of(given.methods or "", given.estimator)
     given.out.mkdir(parents=True, exist_ok=True)
     try:

@@ -18,18 +18,14 @@ SCHEMA = 2
 
 
 class Effort(Record):
-    """How much is sampled.
+    """How much is sampled. `blocks` and `batches` are options of `python -m benchmarks credit`."""
 
-    Attributes:
-        blocks: independent blocks, from which standard errors come.
-        batches: batches in a block.
-        seeds: training seeds, shared by every method.
-    """
-
-    blocks: int = Field(default=20, gt=1)
-    batches: int = Field(default=50, gt=1)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
-    rates: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    blocks: int = Field(default=20, gt=1, description="blocks of sampled batches, for standard errors")
+    batches: int = Field(default=50, gt=1, description="batches in a block")
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4, 5), description="training seeds, shared by every method")
+    rates: tuple[float, ...] = Field(
+        default=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0), description="learning rates that every method is trained with"
+    )
 
 
 class Figure(Record):

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.options import count, json_object, positive, share
+from agents.options import count, positive, share
 from benchmarks.harness.options import add_json, add_methods, add_seeds, parse_seeds
+from benchmarks.harness.settings import add_settings, read_settings
 from benchmarks.small.policies import LEARNING_RATES, MLP_OPTIONS, make_policy, policy_options
 
 if TYPE_CHECKING:
@@ -42,21 +43,12 @@ The same command goes on where it was stopped: a finished run is never repeated.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    from benchmarks.small.records import Settings
+
     add = parser.add_argument
-    add(
-        "--policy",
-        choices=sorted(LEARNING_RATES),
-        default="tabular",
-        help="one logit per observation and action (tabular), or a small torch network (mlp)",
-    )
-    add("--env", default="CreditChain-easy", help="environment id; turnenv/ and -v0 may be left out")
-    add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="arguments of the environment")
-    add("--tasks", type=count, default=1, help="tasks 0 … N-1 are played, evenly")
     add_methods(parser, "the first is what the others are compared with")
     add_seeds(parser, "5")
-    add("--steps", type=count, default=100, help="updates of the policy")
-    add("--groups", type=count, default=4, help="groups per step, each of one task and one noise")
-    add("--group-size", type=count, default=8, help="episodes per group")
+    add_settings(parser, Settings)
     rates = ", ".join(f"{rate:g} for {kind}" for kind, rate in LEARNING_RATES.items())
     add(
         "--learning-rate",
@@ -77,7 +69,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("adam", "sgd"),
         help=f"mlp: adam evens out the scales of the estimators, sgd does not (default: {MLP_OPTIONS['optimizer']})",
     )
-    add("--eval-every", type=count, default=1, help="steps between two points of the curve")
     add("--threshold", type=share, default=0.9, help="share of the optimum to which episodes are counted")
     add("--out", type=Path, help="folder of the results (default: results/small/POLICY/ENV)")
     add_json(parser)
@@ -129,17 +120,8 @@ def plan(settings: Settings, methods: Sequence[Method], rates: Sequence[float], 
 def _settings(given: argparse.Namespace) -> Settings:
     from benchmarks.small.records import Settings
 
-    return Settings(
-        policy=given.policy,
-        policy_kwargs=policy_options(given.policy, {name: getattr(given, name) for name in MLP_OPTIONS}),
-        env=given.env,
-        env_kwargs=given.env_kwargs,
-        tasks=given.tasks,
-        groups=given.groups,
-        group_size=given.group_size,
-        steps=given.steps,
-        eval_every=given.eval_every,
-    )
+    own = policy_options(given.policy, {name: getattr(given, name) for name in MLP_OPTIONS})
+    return read_settings(Settings, given, policy_kwargs=own)
 
 
 def _do_all(runs: Sequence[Run], world: World) -> Iterator[Row]:

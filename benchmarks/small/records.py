@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,34 +13,27 @@ from pydantic import Field
 from benchmarks.harness.methods import Method
 from benchmarks.harness.provenance import Provenance
 from benchmarks.harness.rows import JsonLines, Record
+from benchmarks.harness.settings import DERIVED
 
 SCHEMA = 1
 
 
 class Settings(Record):
-    """What all runs of a comparison share.
+    """What all runs of a comparison share: options of `python -m benchmarks small`, with their help."""
 
-    Attributes:
-        policy: "tabular" or "mlp".
-        policy_kwargs: the policy's own options.
-        env: the environment's id, as the command line has it.
-        env_kwargs: its keyword arguments.
-        tasks: how many tasks are played, from task 0.
-        groups: groups per step.
-        group_size: episodes per group.
-        steps: updates of the policy.
-        eval_every: steps between two points of the learning curve.
-    """
-
-    policy: str
-    policy_kwargs: dict[str, Any] = Field(default_factory=dict)
-    env: str
-    env_kwargs: dict[str, Any] = Field(default_factory=dict)
-    tasks: int = Field(default=1, gt=0)
-    groups: int = Field(default=4, gt=0)
-    group_size: int = Field(default=8, gt=0)
-    steps: int = Field(default=100, gt=0)
-    eval_every: int = Field(default=1, gt=0)
+    policy: Literal["mlp", "tabular"] = Field(
+        default="tabular", description="one logit per observation and action (tabular), or a small torch network (mlp)"
+    )
+    policy_kwargs: Annotated[dict[str, Any], DERIVED] = Field(
+        default_factory=dict, description="the policy's own options"
+    )
+    env: str = Field(default="CreditChain-easy", description="environment id; turnenv/ and -v0 may be left out")
+    env_kwargs: dict[str, Any] = Field(default_factory=dict, description="arguments of the environment")
+    tasks: int = Field(default=1, gt=0, description="tasks 0 … N-1 are played, evenly")
+    steps: int = Field(default=100, gt=0, description="updates of the policy")
+    groups: int = Field(default=4, gt=0, description="groups per step, each of one task and one noise")
+    group_size: int = Field(default=8, gt=0, description="episodes per group")
+    eval_every: int = Field(default=1, gt=0, description="steps between two points of the curve")
 
 
 class Run(Record):

@@ -32,6 +32,9 @@ examples:
   python -m benchmarks compare --env turnenv/GuessNumber-v0 --seeds 0,1,7 \\
       --methods grpo_mr,mt_grpo,mt_grpo:final_turn=turn+outcome --out results/guess
 
+  # your own estimator, a function of a TurnBatch in my_credit.py here (or module:function)
+  python -m benchmarks compare --methods grpo_mr,my_credit.py:my_function:lam=0.5 --out results/mine
+
   # longer episodes, a larger model on a GPU in bfloat16, eight rows per backward pass
   python -m benchmarks compare --model Qwen/Qwen2.5-0.5B-Instruct --device cuda --learning-rate 1e-6 \\
       --env-kwargs '{"max_turns": 4, "max_searches": 3}' --max-turn-tokens 256 \\

@@ -31,9 +31,9 @@ examples:
   # what becomes of three estimators as the horizon grows
   python -m benchmarks credit --suite credit/length --methods grpo_mr,mt_grpo,return_to_go --out results/length
 
-  # your own estimator beside turnenv's: a function of a TurnBatch that returns advantages (B, K), in my_module.py here;
-  # a class is made anew for each training run and may remember earlier batches
-  python -m benchmarks credit --suite quick --estimator my_module:my_function --out results/credit
+  # your own estimator beside turnenv's: a function of a TurnBatch that returns advantages (B, K), in my_credit.py here
+  # (or module:function); a class is made anew for each training run and may remember earlier batches
+  python -m benchmarks credit --suite quick --estimator my_credit.py:my_function --out results/credit
 
 what is measured (exact definitions: benchmarks/credit/metrics.py), always three things together:
   direction    cosine between the expected gradient and the exact one: is the mean step right?

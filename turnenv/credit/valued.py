@@ -57,6 +57,8 @@ def vine_ppo(batch: TurnBatch) -> NDArray[np.float64]:
     Raises:
         ValueError: the batch has no `values`.
     """
+    if batch.values is None:
+        raise ValueError("vine_ppo needs values (B, K+1): means of Monte-Carlo continuations from each state")
     return turn_gae(batch, gamma=1.0, lam=0.0)
 
 

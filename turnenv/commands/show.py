@@ -61,7 +61,7 @@ def describe(env_id: str) -> dict[str, Any]:
         "num_tasks": None if env.num_tasks == TextEnv.num_tasks else env.num_tasks,
         "system_prompt": env.system_prompt,
         "tools": list(env.tools),
-        "known": entry,
+        "catalogue": entry,
         "example": None if example is None else json.loads(example),
     }
 
@@ -74,7 +74,7 @@ def _sections(shown: Mapping[str, Any]) -> Iterator[str]:
     yield f"{paint(shown['id'], 'bold')}  {shown['summary']}"
     facts = [f"at most {shown['max_turns']:,} turns"]
     facts += [f"{shown['num_tasks']:,} tasks"] if shown["num_tasks"] else []
-    entry: Entry | None = shown["known"]
+    entry: Entry | None = shown["catalogue"]
     if entry:
         facts.append(f"success: expert {entry['expert_success']:.1%}, random agent {entry['random_success']:.1%}")
         facts += ["solved exactly by turnenv.exact"] if entry["solved_exactly"] else []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from benchmarks.compare.trainer_fields import trainer_fields
+from turnenv.adapters import AnyEnv, load_env
 from turnenv.core.arguments import check_arguments
 from turnenv.rollout import vectorise
 
@@ -26,44 +26,28 @@ _FIXED = {
 }
 
 
-def import_environments(env: str) -> str:
-    """Register turnenv's environments, and those of `module:` if the id names one; returns the id without it.
-
-    Raises:
-        ValueError: if the module cannot be imported.
-    """
-    importlib.import_module("turnenv")
-    module, colon, rest = env.rpartition(":")
-    if colon:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise ValueError(f"--env {env}: {error}") from error
-    return rest
-
-
-def check_environment(env: str) -> str:
-    """Find a registered environment; returns its id.
+def check_environment(env: str) -> AnyEnv:
+    """Find what `--env` names: a registered id, or the function of `module:function`.
 
     Raises:
         ValueError: if there is none of that name; the message holds the closest ones.
     """
     import gymnasium
 
-    env_id = import_environments(env)
-    if env_id not in gymnasium.registry:
+    found = load_env(env)
+    if isinstance(found, str) and found not in gymnasium.registry:
         ours = [known for known in gymnasium.registry if known.startswith("turnenv/")]
-        close = get_close_matches(env_id, gymnasium.registry, n=2)
+        close = get_close_matches(found, gymnasium.registry, n=2)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise ValueError(f"no environment is named {env_id!r}; {hint}turnenv has: {', '.join(ours)}")
-    return env_id
+        raise ValueError(f"no environment is named {found!r}; {hint}turnenv has: {', '.join(ours)}")
+    return found
 
 
-def check_environment_arguments(env_id: str, given: Mapping[str, Any], where: str) -> None:
+def check_environment_arguments(env: AnyEnv, given: Mapping[str, Any], where: str) -> None:
     """Make one environment with these arguments.
 
     Args:
-        env_id: a registered id.
+        env: a registered id, or a function that makes an environment.
         given: the arguments.
         where: the option that gave them.
 
@@ -71,12 +55,12 @@ def check_environment_arguments(env_id: str, given: Mapping[str, Any], where: st
         ValueError: if an argument has another name or type, or the environment refuses it.
         OSError: if it reads what cannot be reached.
     """
-    check_arguments(env_id, given, where)
+    check_arguments(env, given, where)
     try:
-        vectorise(env_id, 1, **given).close()
+        vectorise(env, 1, **given).close()
     except (TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
         arguments = f" with {dict(given)}" if given else ""
-        raise ValueError(f"{where}: {env_id} cannot be made{arguments}: {error}") from error
+        raise ValueError(f"{where}: {env} cannot be made{arguments}: {error}") from error
 
 
 def check_trainer_kwargs(given: Mapping[str, Any], episodes: int) -> None:

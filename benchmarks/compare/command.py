@@ -101,10 +101,10 @@ def checked_settings(given: argparse.Namespace) -> Settings:
     if given.jobs is not None and given.jobs < 1:
         raise ValueError(f"--jobs must be at least 1; got {given.jobs}")
     asked = read_settings(Settings, given)
-    env_id = check_environment(asked.env)
-    check_environment_arguments(env_id, asked.env_kwargs, "--env-kwargs")
-    eval_kwargs = {**asked.env_kwargs, **suite_of(env_id).eval_kwargs, **asked.eval_kwargs}
-    check_environment_arguments(env_id, eval_kwargs, "--eval-kwargs")
+    env = check_environment(asked.env)
+    check_environment_arguments(env, asked.env_kwargs, "--env-kwargs")
+    eval_kwargs = {**asked.env_kwargs, **suite_of(env).eval_kwargs, **asked.eval_kwargs}
+    check_environment_arguments(env, eval_kwargs, "--eval-kwargs")
     check_trainer_kwargs(asked.trainer_kwargs, asked.groups * asked.num_generations)
     found = {"eval_kwargs": eval_kwargs, "model_hash": hash_model(asked.model), "device": _device(asked.device)}
     return asked.model_copy(update=found)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.compare.records import Evaluation, Settings
+from turnenv.adapters import AnyEnv
 from turnenv.policies import Policy
 from turnenv.rollout import collect, vectorise
 from turnenv.types import Episode
@@ -59,12 +60,12 @@ def held_out_plan(seed: int, episodes: int, num_tasks: int) -> tuple[list[int], 
 
 
 def play_held_out(
-    env: str, env_kwargs: Mapping[str, Any], policy: Policy, *, seed: int, episodes: int, at_once: int
+    env: AnyEnv, env_kwargs: Mapping[str, Any], policy: Policy, *, seed: int, episodes: int, at_once: int
 ) -> list[Episode]:
     """Play an evaluation's episodes.
 
     Args:
-        env: a registered id.
+        env: a registered id, or a function that makes an environment.
         env_kwargs: its arguments.
         policy: acts.
         seed: the run's seed, which decides the episodes.
@@ -88,8 +89,8 @@ class HeldOut:
         seconds: wall time spent so far.
     """
 
-    def __init__(self, settings: Settings, env_id: str, seed: int, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._settings, self._env_id, self._seed, self._tokenizer = settings, env_id, seed, tokenizer
+    def __init__(self, settings: Settings, env: AnyEnv, seed: int, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._settings, self._env, self._seed, self._tokenizer = settings, env, seed, tokenizer
         self.seconds = 0.0
 
     def play(self, model: PreTrainedModel) -> list[Episode]:
@@ -113,7 +114,7 @@ class HeldOut:
             **extra,
         )
         episodes = play_held_out(
-            self._env_id,
+            self._env,
             settings.eval_kwargs,
             policy,
             seed=self._seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -10,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.compare.checks import import_environments
 from benchmarks.compare.evaluation import HeldOut, summarise, write_transcripts
 from benchmarks.compare.records import Evaluation, Row, RowFile, Run, Settings, Spent
 from benchmarks.harness.progress import Status
 from benchmarks.harness.provenance import provenance
 from benchmarks.harness.scheduler import exit_with_parent, status_path
+from turnenv.adapters import load_env
+from turnenv.adapters.any_env import made
 
 if TYPE_CHECKING:
     from turnenv.types import Episode
@@ -65,12 +67,12 @@ def _evaluate_start(run: Run, folder: Path, status: _Reporter, began: datetime) 
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-    settings, env_id = run.settings, import_environments(run.settings.env)
+    settings, env = run.settings, load_env(run.settings.env)
     # In the type that the trainer loads it in, so that the start is the policy that training starts from.
     loading = {"dtype": "float32", **(settings.trainer_kwargs.get("model_init_kwargs") or {})}
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(settings.model, **loading)
     model.to(torch.device(settings.device))  # type: ignore[arg-type]
-    held_out = HeldOut(settings, env_id, run.seed, AutoTokenizer.from_pretrained(settings.model))
+    held_out = HeldOut(settings, env, run.seed, AutoTokenizer.from_pretrained(settings.model))
     status.tell(0, "evaluating the start")
     episodes = held_out.play(model)
     row = Row(
@@ -89,7 +91,7 @@ def _train(run: Run, folder: Path, status: _Reporter, began: datetime) -> tuple[
 
     scratch = folder / "scratch" / run.run_id
     shutil.rmtree(scratch, ignore_errors=True)
-    result = train(run, import_environments(run.settings.env), scratch, status.tell)
+    result = train(run, load_env(run.settings.env), scratch, status.tell)
     row = Row(
         run_id=run.run_id,
         run=run,
@@ -106,11 +108,9 @@ def _train(run: Run, folder: Path, status: _Reporter, began: datetime) -> tuple[
 
 
 def _env_spec(settings: Settings) -> str:
-    import gymnasium
-
-    env = gymnasium.make(import_environments(settings.env), **settings.env_kwargs)
-    assert env.spec is not None
-    return env.spec.to_json()
+    """Gymnasium's description of the environment as JSON; of one that has none, what it was made by."""
+    spec = made(settings.env, **settings.env_kwargs).spec
+    return json.dumps({"made_by": settings.env, "kwargs": settings.env_kwargs}) if spec is None else spec.to_json()
 
 
 def _headline(evaluation: Evaluation) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from turnenv.adapters import AnyEnv
+
 PERCENT = "%"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -147,6 +149,6 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
 )
 
 
-def suite_of(env_id: str) -> Suite:
+def suite_of(env: AnyEnv) -> Suite:
     """The suite of an environment; one that has none of its own gets the metrics that every environment has."""
-    return SUITES.get(env_id, GENERIC)
+    return SUITES.get(env, GENERIC) if isinstance(env, str) else GENERIC

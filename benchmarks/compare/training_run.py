@@ -14,6 +14,7 @@ from transformers import TrainingArguments as Arguments
 
 from benchmarks.compare.evaluation import HeldOut, summarise
 from benchmarks.compare.records import Checkpoint, Run, Spent
+from turnenv.adapters import AnyEnv
 from turnenv.training import TurnGRPOConfig, TurnGRPOTrainer
 from turnenv.types import Episode
 
@@ -39,20 +40,20 @@ class Trained:
     trainer_arguments: dict[str, Any]
 
 
-def train(run: Run, env_id: str, scratch: Path, tell: Callable[[int, str], None]) -> Trained:
+def train(run: Run, env: AnyEnv, scratch: Path, tell: Callable[[int, str], None]) -> Trained:
     """Train and evaluate.
 
     Args:
         run: what to do; it must have a method.
-        env_id: the registered environment.
+        env: a registered id, or a function that makes an environment.
         scratch: a folder that the trainer may write to.
         tell: called with the step and a note for the progress bar.
     """
     settings = run.settings
     args = trainer_config(run, scratch)
     watcher = _Watcher(settings.eval_every, tell)
-    trainer = TurnGRPOTrainer(settings.model, env_id, args, env_kwargs=settings.env_kwargs, callbacks=[watcher])
-    held_out = HeldOut(settings, env_id, run.seed, _tokenizer(trainer))
+    trainer = TurnGRPOTrainer(settings.model, env, args, env_kwargs=settings.env_kwargs, callbacks=[watcher])
+    held_out = HeldOut(settings, env, run.seed, _tokenizer(trainer))
     watcher.held_out = held_out
     began = time.monotonic()
     trainer.train()

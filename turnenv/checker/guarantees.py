@@ -10,9 +10,13 @@ from turnenv.checker import copies
 from turnenv.checker.episodes import check_branching
 from turnenv.checker.turns import Agent, ContractError, Recording, record, replay
 from turnenv.core.contract import TextEnvironment
+from turnenv.credit.table import SPECS
 
-__all__ = ["Guarantee", "find_guarantees"]
+__all__ = ["Guarantee", "find_guarantees", "possible_estimators"]
 
+_CONSERVED = "turn rewards and outcome sum to the reward; none is lost"
+_REPEATABLE = "equal seeds and actions, equal episodes"
+_BRANCHING = "a snapshot is exact: restored, the same actions get the same answers"
 _BRANCHES = 8
 """Turns of each episode at which a snapshot is tried: a copy of a large environment takes long."""
 
@@ -26,12 +30,14 @@ class Guarantee:
         holds: whether it did.
         needed_for: what cannot be done without it.
         note: why it did not hold; "" if it did.
+        essential: True if training makes no sense without it.
     """
 
     claim: str
     holds: bool
     needed_for: str
     note: str = ""
+    essential: bool = False
 
 
 def find_guarantees(
@@ -63,16 +69,16 @@ def find_guarantees(
             replay(single, recording, "played again")
 
     return (
-        _tried("turn rewards and outcome sum to the reward; none is lost", "everything", play),
+        _tried(_CONSERVED, "everything", play, essential=True),
         _tried("no episode of the agent ended in a fault", "a run that learns", lambda: _no_fault(recordings)),
-        _tried("equal seeds and actions, equal episodes", "groups: every group-relative estimator", repeat),
+        _tried(_REPEATABLE, "groups: every group-relative estimator", repeat, essential=True),
         _tried(
             "copies do not disturb each other",
             "more than one episode at a time",
             lambda: copies.check_twins(single, make(), recordings),
         ),
         _tried(
-            "a snapshot is exact: restored, the same actions get the same answers",
+            _BRANCHING,
             "branches: tree_backup, vine_ppo",
             lambda: check_branching(single, recordings, _BRANCHES),
         ),
@@ -80,12 +86,26 @@ def find_guarantees(
     )
 
 
-def _tried(claim: str, needed_for: str, attempt: Callable[[], object]) -> Guarantee:
+def possible_estimators(found: Sequence[Guarantee]) -> list[str]:
+    """Names of the estimators that an environment with these guarantees can be trained with.
+
+    One that reads `values` needs a critic besides.
+    """
+    holds = {each.claim: each.holds for each in found}
+    if not (holds[_CONSERVED] and holds[_REPEATABLE]):
+        return []
+    supplied = {"state_keys", "values"} | ({"parents"} if holds[_BRANCHING] else set())
+    return [
+        spec.name for spec in SPECS.values() if spec.needs <= supplied and (holds[_BRANCHING] or not spec.monte_carlo)
+    ]
+
+
+def _tried(claim: str, needed_for: str, attempt: Callable[[], object], *, essential: bool = False) -> Guarantee:
     try:
         attempt()
     except (ContractError, TypeError, ValueError) as error:
-        return Guarantee(claim, False, needed_for, str(error)[:400])
-    return Guarantee(claim, True, needed_for)
+        return Guarantee(claim, False, needed_for, str(error)[:400], essential)
+    return Guarantee(claim, True, needed_for, essential=essential)
 
 
 def _no_fault(recordings: Sequence[Recording]) -> None:

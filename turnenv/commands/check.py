@@ -6,6 +6,7 @@ import argparse
 import importlib
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from turnenv.commands.console import Commands, MistakeError, Parser, paint, print_json, visible
@@ -20,10 +21,14 @@ examples:
   turnenv check GuessNumber --no-parallel
   turnenv check --all --no-parallel --episodes 2
   turnenv check my_package:me/Nim-v0 --agent my_package:make_player
+  turnenv check turnenv.adapters.toy_text:frozen_lake
 
 An id is checked with random and nasty texts. Some claims (that no loop earns more than solving) need an agent that
 makes progress: --agent names a function that returns a fresh one per episode, from observation to action. The exit code
 is 0 if every id keeps the contract, 1 if one breaks it.
+
+An environment that was not written for turnenv, or that is wrapped, is tried instead: the report says which guarantees
+hold, and what cannot be done without the others. The exit code is 1 if a reward is lost or equal seeds differ.
 """
 
 
@@ -69,26 +74,55 @@ def run(given: argparse.Namespace) -> int:
     return 0 if all(report["breach"] is None for report in reports) else 1
 
 
-def _check(env_id: str, agent: Agent | None, given: argparse.Namespace) -> dict[str, Any]:
+def _check(env: str, agent: Agent | None, given: argparse.Namespace) -> dict[str, Any]:
+    from turnenv.adapters import as_text_env
+    from turnenv.core import TextEnv
+
+    start = time.perf_counter()
+    try:
+        bare = isinstance(as_text_env(env), TextEnv)
+        found = _contract(env, agent, given) if bare else _guarantees(env, agent, given)
+    except Exception as error:  # noqa: BLE001 (whatever an environment raises is its breach, and the next id's turn)
+        found = {"breach": str(error) or type(error).__name__, "checks": []}
+    return {"id": env, "seconds": round(time.perf_counter() - start, 1), **found}
+
+
+def _contract(env: str, agent: Agent | None, given: argparse.Namespace) -> dict[str, Any]:
     from turnenv.checker import check_env
 
-    start, checks, breach = time.perf_counter(), [], None
-    try:
-        found = check_env(env_id, agent, episodes=given.episodes, seed=given.seed, parallel=given.parallel)
-        checks = [{"claim": check.claim, "unchecked": check.unchecked or None} for check in found]
-    except Exception as error:  # noqa: BLE001 (whatever an environment raises is its breach, and the next id's turn)
-        breach = str(error) or type(error).__name__
-    return {"id": env_id, "breach": breach, "checks": checks, "seconds": round(time.perf_counter() - start, 1)}
+    found = check_env(env, agent, episodes=given.episodes, seed=given.seed, parallel=given.parallel)
+    return {"breach": None, "checks": [{"claim": check.claim, "unchecked": check.unchecked or None} for check in found]}
+
+
+def _guarantees(env: str, agent: Agent | None, given: argparse.Namespace) -> dict[str, Any]:
+    from turnenv.checker import NASTY_ACTIONS, find_guarantees, random_texts
+    from turnenv.checker.guarantees import possible_estimators
+
+    found = find_guarantees(
+        env, agent or random_texts(given.seed), NASTY_ACTIONS, episodes=given.episodes, seed=given.seed
+    )
+    broken = next((each.note for each in found if each.essential and not each.holds), None)
+    guarantees = [asdict(each) for each in found]
+    return {"breach": broken, "checks": [], "guarantees": guarantees, "estimators": possible_estimators(found)}
 
 
 def _print(report: dict[str, Any]) -> None:
     if report["breach"] is not None:
         print(f"{report['id']} {paint('BREAKS', 'red')} the contract: {visible(report['breach'])}")
-        return
-    print(f"{report['id']} {paint('keeps', 'green')} the contract ({report['seconds']} s)")
+    elif "guarantees" not in report:
+        print(f"{report['id']} {paint('keeps', 'green')} the contract ({report['seconds']} s)")
+    else:
+        print(f"{report['id']} can be played and trained on ({report['seconds']} s)")
     for check in report["checks"]:
         claim, unchecked = visible(check["claim"]), check["unchecked"]
         print(f"  could not check: {claim}: {visible(unchecked)}" if unchecked else f"  {claim}")
+    for each in report.get("guarantees", ()):
+        if each["holds"]:
+            print(f"  holds: {each['claim']}")
+        else:
+            print(f"  does not hold: {each['claim']} (needed for {each['needed_for']}): {visible(each['note'])}")
+    if "estimators" in report:
+        print(f"  estimators that can be trained with: {', '.join(report['estimators']) or 'none'}")
 
 
 def _agent(name: str) -> Agent:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -34,17 +37,57 @@ _CUT = " […] "
 _NEEDED = 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What a judge is made with beside its model, as `LocalJudge` says."""
+
+    rubric: str
+    levels: tuple[str, ...]
+    verdict: Literal["expected", "likeliest"]
+    min_mass: float
+    max_message_chars: int
+    max_prompt_tokens: int | None
+    batch_size: int
+    cache_size: int
+    device: str | None
+
+    def __post_init__(self) -> None:
+        if not self.rubric.strip():
+            raise ValueError("rubric is empty: say in words what makes a turn good")
+        if len(self.levels) < 2 or len(set(self.levels)) < len(self.levels):
+            raise ValueError(f"levels must be at least two different texts, worst first; got {self.levels}")
+        if self.verdict not in ("expected", "likeliest"):
+            raise ValueError(f"verdict must be 'expected' or 'likeliest', got {self.verdict!r}")
+        counts = min(self.max_message_chars, self.batch_size)
+        if not 0.0 <= self.min_mass <= 1.0 or counts < 1 or self.cache_size < 0:
+            raise ValueError(
+                "min_mass must be in 0…1, max_message_chars and batch_size positive, cache_size not below 0"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A model in memory, how a question becomes its prompt, and the tokens of each level."""
+
+    model: Any
+    encode: Callable[[str], list[int]]
+    pad_id: int
+    level_ids: tuple[tuple[int, ...], ...]
+
+
 class LocalJudge:
     """A causal language model in this process that scores a turn by a rubric (needs `turnenv[train]`).
 
     The model writes nothing: one forward pass gives the probability of each allowed score as its answer, and the
     verdict is the expected score (Liu et al., arXiv 2303.16634, section 2) or the likeliest, so that it is never
-    malformed and draws no random number. Equal conversations get equal verdicts, which are kept in memory.
+    malformed and draws no random number. Equal conversations get equal verdicts, which are kept in memory: a model that
+    is still being trained needs `cache_size=0`. What a conversation holds is text, in which no token gives the prompt
+    another structure.
 
-    A model by name is loaded at the first verdict, once a process whoever asks; copies share it and a pickle holds the
-    name alone. Verdicts are given one at a time: `scores` judges many in batches, whose padding may move a verdict by a
-    rounding error. A message longer than `max_message_chars` is shown by its head and tail, and the oldest messages are
-    left out of a conversation that is longer than the model reads.
+    A model by name is loaded at the first verdict, once per process; copies share it and a pickle holds the name alone.
+    A folder is loaded again when its files have changed. Verdicts are given one at a time: `scores` judges many in
+    batches, whose padding may change a verdict by a rounding error. A message longer than `max_message_chars` is shown
+    by its head and tail, and the oldest messages are left out of a conversation that is longer than the model reads.
 
     Args:
         model: a name or folder that `from_pretrained` takes, or a loaded model; the latter is not moved.
@@ -79,30 +122,23 @@ class LocalJudge:
         cache_size: int = 10_000,
         device: str | None = None,
     ) -> None:
-        if not rubric.strip():
-            raise ValueError("rubric is empty: say in words what makes a turn good")
-        if len(levels) < 2 or len(set(levels)) < len(levels):
-            raise ValueError(f"levels must be at least two different texts, worst first; got {levels}")
-        if verdict not in ("expected", "likeliest"):
-            raise ValueError(f"verdict must be 'expected' or 'likeliest', got {verdict!r}")
-        if not 0.0 <= min_mass <= 1.0 or min(max_message_chars, batch_size) < 1 or cache_size < 0:
-            raise ValueError(
-                "min_mass must be in 0…1, max_message_chars and batch_size positive, cache_size not below 0"
-            )
         if not isinstance(model, str) and tokenizer is None:
             raise ValueError("a loaded model needs its tokenizer; or pass a name for both to be loaded")
-        self._model, self._tokenizer = model, tokenizer
-        self._options: dict[str, Any] = {
-            "rubric": rubric,
-            "levels": tuple(levels),
-            "verdict": verdict,
-            "min_mass": min_mass,
-            "max_message_chars": max_message_chars,
-            "max_prompt_tokens": max_prompt_tokens,
-            "batch_size": batch_size,
-            "cache_size": cache_size,
-            "device": device,
-        }
+        self._options = _Options(
+            rubric=rubric,
+            levels=tuple(levels),
+            verdict=verdict,
+            min_mass=min_mass,
+            max_message_chars=max_message_chars,
+            max_prompt_tokens=max_prompt_tokens,
+            batch_size=batch_size,
+            cache_size=cache_size,
+            device=device,
+        )
+        # A relative folder is the one that was there when the judge was made.
+        is_folder = isinstance(model, str) and Path(model).is_dir()
+        self._model = str(Path(model).resolve()) if isinstance(model, str) and is_folder else model
+        self._tokenizer = tokenizer
         self._lock = threading.Lock()
         self._kept: dict[bytes, float] = {}
 
@@ -113,7 +149,7 @@ class LocalJudge:
             JudgeError: the model gives no verdict: it does not answer with a score, the conversation does not fit, or
                 its forward pass fails; nothing is kept then.
             OSError: there is no such model.
-            ValueError: the tokenizer cannot tell the levels apart, or has no chat template.
+            ValueError: the levels are not separate tokens of the tokenizer, or it has no chat template.
             ModuleNotFoundError: torch or transformers is not installed.
         """
         with self._lock:
@@ -122,59 +158,56 @@ class LocalJudge:
             if key not in self._kept:
                 self._kept[key] = self._judged([prompt])[0]
             verdict = self._kept[key]
-            if len(self._kept) > self._options["cache_size"]:
+            if len(self._kept) > self._options.cache_size:
                 del self._kept[next(iter(self._kept))]
             return verdict
 
     def scores(self, transcripts: Sequence[Sequence[Message]]) -> list[float]:
         """Judge many conversations in batches, without recalling or keeping verdicts; raises what `score` does."""
-        size = self._options["batch_size"]
+        size = self._options.batch_size
         with self._lock:
             prompts = [self._prompt(transcript) for transcript in transcripts]
             return [score for at in range(0, len(prompts), size) for score in self._judged(prompts[at : at + size])]
 
     @functools.cached_property
-    def _loaded(self) -> tuple[Any, Any, tuple[tuple[int, ...], ...]]:
-        """The model, its tokenizer, and the tokens of each level."""
-        model, tokenizer = self._model, self._tokenizer
+    def _loaded(self) -> _Loaded:
+        model: Any = self._model
+        tokenizer: Any = self._tokenizer
         if isinstance(model, str):
-            loaded, own = _load(model, self._options["device"])
-            model, tokenizer = loaded, tokenizer or own
-        return model, tokenizer, _level_ids(tokenizer, self._options["levels"])
+            model, own = _load(model, self._options.device, _files(model))
+            tokenizer = tokenizer or own
+        level_ids = _level_ids(tokenizer, self._options.levels)
+        return _Loaded(model, _encoder(tokenizer), tokenizer.pad_token_id or 0, level_ids)
 
     def _prompt(self, transcript: Sequence[Message]) -> tuple[int, ...]:
-        limit = self._options["max_prompt_tokens"]
-        model, tokenizer, level_ids = self._loaded
+        loaded = self._loaded
+        limit: float | None = self._options.max_prompt_tokens
         if limit is None:
-            room = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-            limit = math.inf if room is None else room - max(map(len, level_ids)) + 1
+            room = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
+            limit = math.inf if room is None else room - max(map(len, loaded.level_ids)) + 1
         for dropped in range(max(1, len(transcript) - _NEEDED + 1)):
-            ids = tokenizer.apply_chat_template(
-                [{"role": "user", "content": self._question(transcript[dropped:])}],
-                add_generation_prompt=True,
-                return_dict=False,
-            )
+            ids = loaded.encode(self._question(transcript[dropped:]))
             if len(ids) <= limit:
                 return tuple(ids)
         raise JudgeError(f"the conversation does not fit the judge: {len(ids)} tokens, and it reads {limit}")
 
     def _question(self, transcript: Sequence[Message]) -> str:
         shown = [{"role": role, "content": self._shortened(content)} for role, content in transcript]
-        levels = self._options["levels"]
+        levels = self._options.levels
         return _TASK.format(
-            rubric=self._options["rubric"], conversation=json.dumps(shown), lowest=levels[0], highest=levels[-1]
+            rubric=self._options.rubric, conversation=json.dumps(shown), lowest=levels[0], highest=levels[-1]
         )
 
     def _shortened(self, content: str) -> str:
-        room = self._options["max_message_chars"]
+        room = self._options.max_message_chars
         if len(content) <= room:
             return content
         return content[: (room + 1) // 2] + _CUT + content[len(content) - room // 2 :]
 
     def _judged(self, prompts: Sequence[tuple[int, ...]]) -> list[float]:
-        model, tokenizer, level_ids = self._loaded
+        loaded = self._loaded
         try:
-            log_probs_BL = _continuation_log_probs(model, tokenizer.pad_token_id or 0, prompts, level_ids)
+            log_probs_BL = _continuation_log_probs(loaded.model, loaded.pad_id, prompts, loaded.level_ids)
         except RuntimeError as error:
             raise JudgeError(f"the judge's forward pass failed: {str(error)[:200]}") from error
         return [self._verdict(log_probs_L) for log_probs_L in log_probs_BL]
@@ -182,13 +215,13 @@ class LocalJudge:
     def _verdict(self, log_probs_L: NDArray[np.float64]) -> float:
         probabilities_L = np.exp(log_probs_L)
         mass = float(probabilities_L.sum())
-        if not mass >= max(self._options["min_mass"], np.finfo(np.float64).tiny):
+        if not mass >= max(self._options.min_mass, np.finfo(np.float64).tiny):
             raise JudgeError(
                 f"the judge does not answer with a score: it gives the levels {mass:.2g} of its probability; use an "
                 "instruction-tuned model that answers without thinking first, or lower min_mass"
             )
         values_L = np.linspace(0.0, 1.0, len(log_probs_L))
-        if self._options["verdict"] == "likeliest":
+        if self._options.verdict == "likeliest":
             return float(values_L[int(np.argmax(log_probs_L))])
         return float(np.clip(probabilities_L @ values_L / mass, 0.0, 1.0))
 
@@ -198,15 +231,33 @@ class LocalJudge:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what it was made from: a loaded model goes along, a name is loaded anew."""
-        return functools.partial(LocalJudge, **self._options), (self._model, self._tokenizer)
+        return functools.partial(LocalJudge, **dataclasses.asdict(self._options)), (self._model, self._tokenizer)
+
+
+def _files(name: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of the files in a model's folder; empty for a name of the hub."""
+    if not Path(name).is_dir():
+        return ()
+    stats = [(path.name, path.stat()) for path in sorted(Path(name).iterdir())]
+    return tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name: str, device: str | None) -> tuple[Any, Any]:
+def _load(name: str, device: str | None, files: tuple[tuple[str, int, int], ...]) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model: Any = AutoModelForCausalLM.from_pretrained(name)
     return (model if device is None else model.to(device)).eval(), AutoTokenizer.from_pretrained(name)
+
+
+def _encoder(tokenizer: Any) -> Callable[[str], list[int]]:
+    """Make prompts of one message as the chat template does, in which nothing that is quoted becomes structure."""
+    from turnenv.policies.plain_text import FrameEncoder
+    from turnenv.policies.template import OBSERVATION, prompt_frame
+
+    encoder = FrameEncoder(tokenizer, {})
+    frame = prompt_frame(tokenizer, False, (), {}, encoder.structural)
+    return lambda question: encoder.encode([frame], [{OBSERVATION: question}])[0]
 
 
 def _level_ids(tokenizer: Any, levels: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -225,7 +276,7 @@ def _level_ids(tokenizer: Any, levels: Sequence[str]) -> tuple[tuple[int, ...], 
 def _continuation_log_probs(
     model: Any, pad: int, prompts: Sequence[tuple[int, ...]], endings: Sequence[tuple[int, ...]]
 ) -> NDArray[np.float64]:
-    """Log-probability (nats) of each ending after each prompt, `(B, L)`; one row a prompt if endings are one token."""
+    """Log-probability (nats) of each ending after each prompt, `(B, L)`; endings of one token need one row per prompt."""
     import torch
 
     stems = [(at, ending[:-1]) for at in range(len(prompts)) for ending in endings]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +9,8 @@ from typing import Any, Self
 
 from transformers import PreTrainedTokenizerBase
 
-from turnenv.policies.plain_text import SealedTokenizer, in_pieces, structural_tokens
-from turnenv.policies.template import (
-    OBSERVATION,
-    SYSTEM,
-    Frame,
-    Slot,
-    later_frame,
-    plain_prompt,
-    prompt_frame,
-    written,
-)
+from turnenv.policies.plain_text import FrameEncoder
+from turnenv.policies.template import OBSERVATION, SYSTEM, Frame, Slot, later_frame, plain_prompt, prompt_frame
 
 
 @dataclass
@@ -44,7 +34,7 @@ class ChatFrame:
         end_of_turn_id: the EOS that the template writes after the agent's turn.
         pad_id: the padding id.
         later: the frame of every observation but the first.
-        structural: ids and spellings of the tokens that a frame alone can write.
+        encoder: turns frames and texts into ids; it knows the tokens that a frame alone can write.
         stop_strings: texts that end a turn as EOS does.
         pass_tools: True if the template is given the tools' schemas.
         template_kwargs: passed to the chat template.
@@ -55,12 +45,11 @@ class ChatFrame:
     end_of_turn_id: int
     pad_id: int
     later: Frame
-    structural: Mapping[int, str]
+    encoder: FrameEncoder
     stop_strings: tuple[str, ...] = ()
     pass_tools: bool = False
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     _prompts: dict[tuple[bool, str], Frame] = field(default_factory=dict, repr=False)
-    _structures: dict[Frame, list[int]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_tokenizer(
@@ -94,11 +83,10 @@ class ChatFrame:
             later = later_frame(tokenizer, ends, kwargs)
         pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         end_id = int(tokenizer.convert_tokens_to_ids(later.close))  # type: ignore[arg-type]
-        structural = structural_tokens(tokenizer, written(tokenizer, kwargs), ends)
-        chat = cls(tokenizer, ends, end_id, pad_id, later, structural, tuple(stop_strings), pass_tools, kwargs)
-        if chat._encode([later.close])[0] != [end_id]:
+        encoder = FrameEncoder(tokenizer, kwargs, ends)
+        if encoder.encode([Frame("", (later.close,))], [{}]) != [[end_id]]:
             raise ValueError(f"{later.close!r} is not encoded as one token: add it to the tokenizer as a special token")
-        return chat
+        return cls(tokenizer, ends, end_id, pad_id, later, encoder, tuple(stop_strings), pass_tools, kwargs)
 
     def prompts(
         self, system_prompts: Sequence[str], observations: Sequence[str], tools: Sequence[Mapping[str, Any]] = ()
@@ -107,14 +95,14 @@ class ChatFrame:
         unique = dict.fromkeys(zip(system_prompts, observations, strict=True))
         frames = [self._prompt_frame(bool(system), tools if self.pass_tools else ()) for system, _ in unique]
         texts = [{SYSTEM: system, OBSERVATION: observation} for system, observation in unique]
-        ids = dict(zip(unique, self._framed(frames, texts), strict=True))
+        ids = dict(zip(unique, self.encoder.encode(frames, texts), strict=True))
         return [list(ids[key]) for key in zip(system_prompts, observations, strict=True)]
 
     def replies(self, observations: Sequence[str], ended: Sequence[bool]) -> list[list[int]]:
         """The ids between the agent's turn and its next: EOS if the turn had `ended` without, then the observation."""
         texts = [{OBSERVATION: observation} for observation in observations]
-        encoded = self._framed([self.later] * len(texts), texts)
-        return [ids if end else [self.end_of_turn_id, *ids] for ids, end in zip(encoded, ended, strict=True)]
+        encoded = self.encoder.encode([self.later] * len(texts), texts)
+        return [ids[1:] if end else ids for ids, end in zip(encoded, ended, strict=True)]
 
     def text(self, ids: Sequence[int]) -> str:
         """What the environment is given: the turn's text without its closing EOS; special tokens inside are text."""
@@ -140,47 +128,6 @@ class ChatFrame:
                 starts_with_bos = self.tokenizer.bos_token_id in self.tokenizer("User")["input_ids"]
                 frame = plain_prompt(str(self.tokenizer.bos_token) if starts_with_bos else "", with_system)
             else:
-                frame = prompt_frame(self.tokenizer, with_system, tools, self.template_kwargs, self.structural)
+                frame = prompt_frame(self.tokenizer, with_system, tools, self.template_kwargs, self.encoder.structural)
             self._prompts[key] = frame
         return self._prompts[key]
-
-    def _framed(self, frames: Sequence[Frame], texts: Sequence[Mapping[str, str]]) -> list[list[int]]:
-        """Ids of each frame filled with its texts, without the frame's `close`."""
-        filled = [frame.filled(given) for frame, given in zip(frames, texts, strict=True)]
-        encoded = self._encode(["".join(text for text, _ in pieces) for pieces in filled])
-        for row, (frame, ids) in enumerate(zip(frames, encoded, strict=True)):
-            if [token for token in ids if token in self.structural] != self._structure(frame):
-                encoded[row] = self._encode_as_text(filled[row])
-        return [ids[bool(frame.close) :] for frame, ids in zip(frames, encoded, strict=True)]
-
-    def _structure(self, frame: Frame) -> list[int]:
-        """The structural tokens that a frame writes itself."""
-        if frame not in self._structures:
-            (ids,) = self._encode(["".join(text if own else "x" for text, own in frame.filled({}))])
-            self._structures[frame] = [token for token in ids if token in self.structural]
-        return self._structures[frame]
-
-    def _encode_as_text(self, pieces: Sequence[tuple[str, bool]]) -> list[int]:
-        """Ids of a filled frame in which no text from outside is structure."""
-        if self._sealed is not None:
-            return self._sealed.encode("".join(self._sealed.seal(text) if own else text for text, own in pieces))
-        ids: list[int] = []
-        for text, own in pieces:
-            if own:
-                ids += self._encode([text])[0]
-            else:
-                parts = self._encode(in_pieces(text, self.structural.values()), split_special_tokens=True)
-                ids += [token for part in parts for token in part if token not in self.structural]
-        return ids
-
-    @functools.cached_property
-    def _sealed(self) -> SealedTokenizer | None:
-        try:
-            return SealedTokenizer(self.tokenizer, self.structural)
-        except ValueError:
-            return None
-
-    def _encode(self, texts: Sequence[str], **kwargs: Any) -> list[list[int]]:
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False, **kwargs)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids

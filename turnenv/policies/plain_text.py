@@ -1,7 +1,8 @@
-"""Which tokens give a conversation its structure, and an encoder through which text from outside cannot write them."""
+"""Which tokens give a conversation its structure, and an encoder of frames whose texts cannot write them."""
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import secrets
@@ -11,7 +12,9 @@ from typing import Any
 import tokenizers
 from transformers import PreTrainedTokenizerBase
 
-__all__ = ["SealedTokenizer", "in_pieces", "structural_tokens"]
+from turnenv.policies.template import Frame, written
+
+__all__ = ["FrameEncoder", "SealedTokenizer", "structural_tokens"]
 
 #: Tags of turnenv's own grammars: environments write some of them, as text, and a tokenizer may have tokens for them.
 _TAGS = ("think", "tools", "tool", "tool_call", "tool_response", "result", "answer")
@@ -115,7 +118,67 @@ def _joined(merge: str | Sequence[str]) -> tuple[str, str, str]:
     return left, right, left + right
 
 
-def in_pieces(text: str, spellings: Iterable[str]) -> list[str]:
+class FrameEncoder:
+    """Encodes frames filled with text from outside, which never becomes structure.
+
+    A filled frame is encoded at once, as the template's own rendering would be. If structural tokens come out that the
+    frame does not write itself, it is encoded by a sealed copy of the tokenizer instead.
+
+    Args:
+        tokenizer: with or without a chat template.
+        template_kwargs: passed to the chat template.
+        ends: ids that end a turn, which are structural too.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, template_kwargs: Mapping[str, Any], ends: Iterable[int] = ()
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.structural = structural_tokens(tokenizer, written(tokenizer, template_kwargs), ends)
+        self._structures: dict[Frame, list[int]] = {}
+
+    def encode(self, frames: Sequence[Frame], texts: Sequence[Mapping[str, str]]) -> list[list[int]]:
+        """Return the ids of each frame with its texts, by the names of its slots."""
+        filled = [frame.filled(given) for frame, given in zip(frames, texts, strict=True)]
+        encoded = self._encode(["".join(text for text, _ in pieces) for pieces in filled])
+        for row, (frame, ids) in enumerate(zip(frames, encoded, strict=True)):
+            if [token for token in ids if token in self.structural] != self._structure(frame):
+                encoded[row] = self._encode_as_text(filled[row])
+        return encoded
+
+    def _structure(self, frame: Frame) -> list[int]:
+        """The structural tokens that a frame writes itself."""
+        if frame not in self._structures:
+            (ids,) = self._encode(["".join(text if own else "x" for text, own in frame.filled({}))])
+            self._structures[frame] = [token for token in ids if token in self.structural]
+        return self._structures[frame]
+
+    def _encode_as_text(self, pieces: Sequence[tuple[str, bool]]) -> list[int]:
+        if self._sealed is not None:
+            return self._sealed.encode("".join(self._sealed.seal(text) if own else text for text, own in pieces))
+        ids: list[int] = []
+        for text, own in pieces:
+            if own:
+                ids += self._encode([text])[0]
+            else:
+                parts = self._encode(_in_pieces(text, self.structural.values()), split_special_tokens=True)
+                ids += [token for part in parts for token in part if token not in self.structural]
+        return ids
+
+    @functools.cached_property
+    def _sealed(self) -> SealedTokenizer | None:
+        try:
+            return SealedTokenizer(self.tokenizer, self.structural)
+        except ValueError:
+            return None
+
+    def _encode(self, texts: Sequence[str], **kwargs: Any) -> list[list[int]]:
+        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False, **kwargs)
+        ids: list[list[int]] = encoded["input_ids"]
+        return ids
+
+
+def _in_pieces(text: str, spellings: Iterable[str]) -> list[str]:
     """Cut a text within each of the spellings, for a tokenizer that cannot be sealed.
 
     Where such a tokenizer marks the beginning of a text, a space may arise at the cut.

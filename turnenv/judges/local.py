@@ -276,7 +276,7 @@ def _level_ids(tokenizer: Any, levels: Sequence[str]) -> tuple[tuple[int, ...], 
 def _continuation_log_probs(
     model: Any, pad: int, prompts: Sequence[tuple[int, ...]], endings: Sequence[tuple[int, ...]]
 ) -> NDArray[np.float64]:
-    """Log-probability (nats) of each ending after each prompt, `(B, L)`; endings of one token need one row per prompt."""
+    """Log-probability (nats) of each ending after each prompt, `(B, L)`; one row per prompt if endings are single."""
     import torch
 
     stems = [(at, ending[:-1]) for at in range(len(prompts)) for ending in endings]

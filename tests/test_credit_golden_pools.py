@@ -209,7 +209,13 @@ def test_the_placebo_deals_the_same_rewards_out_again():
 
 @pytest.mark.parametrize(
     ("estimator", "field"),
-    [(gigpo, "state_keys"), (turn_gae, "values"), (tree_backup, "parents"), (oracle, "true_advantages")],
+    [
+        (gigpo, "state_keys"),
+        (turn_gae, "values"),
+        (vine_ppo, "values"),
+        (tree_backup, "parents"),
+        (oracle, "true_advantages"),
+    ],
 )
 def test_what_a_batch_lacks_is_named(estimator, field):
     with pytest.raises(ValueError, match=f"{estimator.__name__} needs {field}"):

@@ -59,8 +59,8 @@ def test_reset_mask_begins_only_those():
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda batch: batch.step(["1"]), "one action an episode"),
-        (lambda batch: batch.reset(seed=[1]), "seed must hold one value an episode"),
+        (lambda batch: batch.step(["1"]), "one action per episode"),
+        (lambda batch: batch.reset(seed=[1]), "seed must hold one value per episode"),
         (lambda batch: batch.reset(options={"task": [1]}), "task must hold one value"),
         (lambda batch: batch.reset(options={"reset_mask": np.ones(3, bool)}), "reset_mask must hold"),
     ],

@@ -68,7 +68,8 @@ def play(
         sent: list[Any] = [None] * size
         for row, action in zip(rows, drawn, strict=True):
             sent[row] = world.actions[action]
-        seen, _, _, truncated, infos = batch.step(sent)
+        seen, _, _, cut, infos = batch.step(sent)
+        truncated |= cut
         observations[rows, turn], actions[rows, turn], turn_mask[rows, turn] = here, drawn, True
         turn_rewards[rows, turn], outcomes[rows] = infos["turn_reward"][rows], infos["outcome_reward"][rows]
         for row in rows:

@@ -1,7 +1,8 @@
 """The environment contract: `TextEnv` for authors, `Reply` to answer with, `TextVectorEnv` for batches of episodes."""
 
+from turnenv.core.batched_infos import turn_infos
 from turnenv.core.env import Reply, Snapshot, TextEnv
 from turnenv.core.spaces import UnicodeText
-from turnenv.core.vector import TextVectorEnv, turn_infos
+from turnenv.core.vector import TextVectorEnv
 
 __all__ = ["Reply", "Snapshot", "TextEnv", "TextVectorEnv", "UnicodeText", "turn_infos"]

@@ -6,6 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import gymnasium
@@ -237,9 +238,13 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return Outcome(total, False, End.TURN_LIMIT, components)
 
     def _checked_task(self, task: Any) -> int:
-        if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < self.num_tasks:
+        try:
+            number = -1 if isinstance(task, bool) else index(task)
+        except TypeError:
+            number = -1
+        if not 0 <= number < self.num_tasks:
             raise ValueError(f"options['task'] must be an integer from 0 to {self.num_tasks - 1}; got {task!r}")
-        return int(task)
+        return number
 
     def snapshot(self) -> Snapshot:
         """This point of the episode, generator included, to branch from.

@@ -8,40 +8,60 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Text
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from turnenv.core.batched_infos import start_infos
 from turnenv.core.contract import TextEnvironment
 from turnenv.core.env import TextEnv
 
 _Step = tuple[str, float, bool, bool, dict[str, Any]]
+_ACTIONS = frozenset({str, type(None)})
 
 
 class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]):
     """`num_envs` episodes of one environment; `gym.make_vec` returns it for every turnenv id.
 
-    It never resets by itself: a finished episode keeps its last observation, and its action (best `None`) is ignored,
-    until `reset(options={"reset_mask": …})`. Environments that wait for something outside the process (`blocking`)
-    step in threads, so that their waits overlap.
+    By default it never resets by itself: a finished episode keeps its last observation, and its action (best `None`)
+    is ignored, until `reset(options={"reset_mask": …})`. Environments that wait for something outside the process
+    (`blocking`) step in threads, so that their waits overlap.
 
-    `step` returns in `infos`, for `n` episodes:
+    `step` returns in `infos`, for `n` episodes, each with Gymnasium's mask (`_turn_reward` and so on, bool `(n,)`):
 
     * `turn_reward`, `outcome_reward`: float64 `(n,)`, NaN where no turn was taken;
     * `turn`: int64 `(n,)`, 0 where no turn was taken;
-    * `env_infos`: a tuple of the single environments' own infos, None where no turn was taken.
+    * `env_infos`: the single environments' own infos, object `(n,)`, None where no turn was taken;
+    * `task`, `system_prompt` where an episode was begun by this step, and `final_obs`, `final_info` where one was
+      begun in the step that closed another, as `AutoresetMode` says.
 
     Args:
         make: makes one environment.
         num_envs: how many.
+        autoreset_mode: Gymnasium's `AutoresetMode` or its value: "Disabled"; "NextStep", where the step after the
+            closing one begins an episode and ignores the action; "SameStep", where the closing step begins it.
         **kwargs: passed to `make`.
+
+    Raises:
+        ValueError: if `num_envs` is below 1 or the mode is unknown.
     """
 
     metadata = {"autoreset_mode": AutoresetMode.DISABLED, **TextEnv.metadata}  # noqa: RUF012 (Gymnasium's declaration)
 
-    def __init__(self, make: Callable[..., TextEnvironment], num_envs: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        make: Callable[..., TextEnvironment],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
+        **kwargs: Any,
+    ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1; got {num_envs}")
+        self._mode = _known_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self._mode}
         self.num_envs = num_envs
         self.envs = tuple(make(**kwargs) for _ in range(num_envs))
         first = self.envs[0]
@@ -49,9 +69,9 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         self.single_observation_space, self.single_action_space = first.observation_space, first.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        self._texts = isinstance(self.single_action_space, Text)
         self._observations = [""] * num_envs
-        # Plain lists: writing single cells of an array takes longer than making it of a list at the end.
-        self._terminated, self._truncated = [True] * num_envs, [False] * num_envs
+        self._begun, self._over = False, [True] * num_envs
         self._threads = ThreadPoolExecutor(num_envs) if first.blocking and num_envs > 1 else None
 
     @property
@@ -73,7 +93,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
     @property
     def over(self) -> NDArray[np.bool_]:
         """True where the episode is over, bool `(num_envs,)`."""
-        return np.array(self._terminated, dtype=np.bool_) | np.array(self._truncated, dtype=np.bool_)
+        return np.array(self._over, dtype=np.bool_)
 
     def reset(
         self,
@@ -84,30 +104,32 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         """Begin episodes.
 
         Args:
-            seed: one seed an episode (equal seeds make a group), or an int s for s, s+1, …
+            seed: one seed per episode (equal seeds make a group), or an int s for s, s+1, …
             options: `reset_mask`, bool `(num_envs,)`, begins only those episodes; `task` may be one task for all or a
-                sequence of one an episode; the rest goes to every environment.
+                sequence of one per episode; the rest goes to every environment.
 
         Returns:
-            The observations, and an info of `task` (int64 `(num_envs,)`, -1 where not reset) and `env_infos`.
+            The observations, and an info of `task` (int64 `(num_envs,)`, -1 where not reset), `system_prompt` and
+            `env_infos`, each with its mask.
 
         Raises:
             ValueError: if a seed, mask or task sequence has the wrong length.
         """
         rest = dict(options or {})
         mask = self._per_env("reset_mask", rest.pop("reset_mask", None), True)
-        seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, int) else seed
+        seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else seed
         seeds = self._per_env("seed", seeds, None)
         task = rest.pop("task", None)
-        tasks = self._per_env("task", None if np.isscalar(task) else task, task)
+        tasks = self._per_env("task", None if np.ndim(task) == 0 else task, task)
+        rows = [row for row in range(self.num_envs) if mask[row]]
         infos: list[dict[str, Any] | None] = [None] * self.num_envs
-        for row, env in enumerate(self.envs):
-            if mask[row]:
-                chosen = rest if tasks[row] is None else {**rest, "task": tasks[row]}
-                self._observations[row], infos[row] = env.reset(seed=seeds[row], options=chosen)
-                self._terminated[row] = self._truncated[row] = False
-        started = [-1 if info is None else info["task"] for info in infos]
-        return tuple(self._observations), {"task": np.array(started, dtype=np.int64), "env_infos": tuple(infos)}
+        for row in rows:
+            chosen = rest if tasks[row] is None else {**rest, "task": tasks[row]}
+            infos[row] = self._begin(row, seeds[row], chosen)
+        self._begun = True
+        batched = start_infos(rows, infos)
+        batched.update(env_infos=np.array(infos, dtype=object), _env_infos=batched["_task"])
+        return tuple(self._observations), batched
 
     def step(
         self, actions: Sequence[str | None]
@@ -115,37 +137,89 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         """Step every unfinished episode whose action is not None.
 
         Returns:
-            Observations, rewards `(n,)` (0.0 where no turn was taken), terminated, truncated (as they stand), infos.
+            Observations, rewards `(n,)` (0.0 where no turn was taken), terminated and truncated (True where this step
+            ended the episode), infos.
 
         Raises:
-            ValueError: if there is not one action an episode.
+            TypeError: if the actions are one string, or one of them is neither a string nor None.
+            ValueError: if there is not one action per episode.
+            gymnasium.error.ResetNeeded: if all episodes are over, or none was ever begun.
         """
-        if len(actions) != self.num_envs:
-            raise ValueError(f"one action an episode, {self.num_envs} of them; got {len(actions)}")
-        terminated, truncated, observations = self._terminated, self._truncated, self._observations
-        rows = [
-            row for row, action in enumerate(actions) if action is not None and not (terminated[row] or truncated[row])
-        ]
+        self._check_actions(actions)
+        over, observations = self._over, self._observations
+        rows = [row for row, action in enumerate(actions) if action is not None and not over[row]]
+        begin = self._rows_to_begin(rows, actions)
+        terminated, truncated = [False] * self.num_envs, [False] * self.num_envs
         rewards, turn_rewards, outcome_rewards = ([fill] * self.num_envs for fill in (0.0, math.nan, math.nan))
         turns = [0] * self.num_envs
         infos: list[dict[str, Any] | None] = [None] * self.num_envs
         for row, result in zip(rows, self._step_rows(rows, actions), strict=True):
-            observations[row], rewards[row], terminated[row], truncated[row], infos[row] = result
-            info = result[4]
+            observations[row], rewards[row], ended, cut, info = result
+            infos[row] = info
+            if ended or cut:
+                terminated[row], truncated[row], over[row] = ended, cut, True
             turn_rewards[row], outcome_rewards[row] = info["turn_reward"], info["outcome_reward"]
             turns[row] = info["turn"]
-        return (
-            tuple(observations),
-            np.array(rewards),
-            np.array(terminated),
-            np.array(truncated),
-            {
-                "turn_reward": np.array(turn_rewards),
-                "outcome_reward": np.array(outcome_rewards),
-                "turn": np.array(turns, dtype=np.int64),
-                "env_infos": tuple(infos),
-            },
-        )
+        turns_n = np.array(turns, dtype=np.int64)
+        taken = turns_n > 0
+        batched: dict[str, Any] = {
+            "turn_reward": np.array(turn_rewards),
+            "outcome_reward": np.array(outcome_rewards),
+            "turn": turns_n,
+            "env_infos": np.array(infos, dtype=object),
+            "_turn_reward": taken,
+            "_outcome_reward": taken,
+            "_turn": taken,
+            "_env_infos": taken,
+        }
+        if self._mode is not AutoresetMode.DISABLED:
+            batched.update(self._autoreset(begin, infos))
+        return tuple(observations), np.array(rewards), np.array(terminated), np.array(truncated), batched
+
+    def _check_actions(self, actions: Sequence[str | None]) -> None:
+        if isinstance(actions, (str, bytes)):
+            raise TypeError(
+                f"one {type(actions).__name__} came for {self.num_envs} episodes, and it would be taken character by "
+                f"character: pass one action per episode, such as [text] * {self.num_envs}"
+            )
+        if len(actions) != self.num_envs:
+            raise ValueError(f"pass one action per episode, {self.num_envs} of them; got {len(actions)}")
+        if self._texts and not _ACTIONS.issuperset(map(type, actions)):
+            for row, action in enumerate(actions):
+                if action is not None and not isinstance(action, str):
+                    name = type(action).__name__
+                    raise TypeError(f"an action is the agent's text, a str, or None; action {row} is of type {name}")
+
+    def _rows_to_begin(self, rows: Sequence[int], actions: Sequence[str | None]) -> Sequence[int]:
+        """The episodes that this step begins instead of stepping."""
+        if self._begun and self._mode is not AutoresetMode.DISABLED:
+            return [row for row, over in enumerate(self._over) if over]
+        if not rows and all(self._over) and any(action is not None for action in actions):
+            raise ResetNeeded(
+                "every episode is over: call reset() before step(), reset(options={'reset_mask': batch.over}) as soon "
+                "as an episode ends, or make the batch with autoreset_mode='NextStep'"
+                if self._begun
+                else "no episode was begun: call reset() before step()"
+            )
+        return ()
+
+    def _autoreset(self, begin: Sequence[int], infos: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+        """Begin the episodes that are due, and say so in Gymnasium's way."""
+        batched: dict[str, Any] = {}
+        if self._mode is AutoresetMode.SAME_STEP:
+            begin = [row for row, over in enumerate(self._over) if over]
+            for row in begin:
+                closing = {"final_obs": self._observations[row], "final_info": infos[row]}
+                batched = self._add_info(batched, closing, row)
+        started: list[dict[str, Any] | None] = [None] * self.num_envs
+        for row in begin:
+            started[row] = self._begin(row, None, {})
+        return {**batched, **start_infos(begin, started)} if begin else {}
+
+    def _begin(self, row: int, seed: int | None, options: dict[str, Any]) -> dict[str, Any]:
+        self._observations[row], info = self.envs[row].reset(seed=seed, options=options)
+        self._over[row] = False
+        return info
 
     def _step_rows(self, rows: Sequence[int], actions: Sequence[Any]) -> Iterator[_Step]:
         if self._threads is None:
@@ -157,7 +231,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         if values is None:
             return [default] * self.num_envs
         if len(values) != self.num_envs:
-            raise ValueError(f"{name} must hold one value an episode, {self.num_envs} of them; got {len(values)}")
+            raise ValueError(f"{name} must hold one value per episode, {self.num_envs} of them; got {len(values)}")
         return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
     def render(self) -> tuple[str | None, ...]:  # type: ignore[override]
@@ -172,37 +246,9 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
             env.close()
 
 
-def turn_infos(infos: Mapping[str, Any], num_envs: int) -> list[dict[str, Any] | None]:
-    """Each row's info of the turn that a vector `step` has just taken, in any kind of batch and autoreset mode.
-
-    A batch of Gymnasium's that resets in the step itself keeps the closing turn's info under `final_info`; one that
-    resets at the next step has no turn there.
-
-    Args:
-        infos: what `step` returned, of `TextVectorEnv` or of Gymnasium's vector environments.
-        num_envs: how many rows.
-
-    Returns:
-        What the single environments' `step` returned; None where no turn was taken.
-    """
-    if "env_infos" in infos:
-        return list(infos["env_infos"])
-    rows: list[dict[str, Any] | None] = []
-    for row in range(num_envs):
-        info = _row_of(infos, row)
-        info = info.get("final_info", info)
-        rows.append(info if "turn_reward" in info else None)
-    return rows
-
-
-def _row_of(infos: Mapping[str, Any], row: int) -> dict[str, Any]:
-    """Undo Gymnasium's batching of infos, where `_key` masks the rows that have `key`."""
-    kept = [key for key in infos if f"_{key}" in infos and infos[f"_{key}"][row]]
-    return {key: _value_of(infos[key], row) for key in kept}
-
-
-def _value_of(values: Any, row: int) -> Any:
-    if isinstance(values, Mapping):
-        return _row_of(values, row)
-    value = values[row]
-    return value.item() if isinstance(value, np.generic) else value
+def _known_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        known = ", ".join(repr(each.value) for each in AutoresetMode)
+        raise ValueError(f"autoreset_mode must be one of {known}; got {mode!r}") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gymnasium.vector import AutoresetMode
+
 from turnenv.adapters.any_env import AnyEnv
 from turnenv.core import TextVectorEnv
 from turnenv.net.loop import submit
@@ -40,14 +42,16 @@ def collect(
         The finished episodes, in the order of `seeds`.
 
     Raises:
-        ValueError: if `seeds` is empty, or differs in length from `tasks` or from the vector environment, or if the
-            policy does not return one action per observation.
+        ValueError: if `seeds` is empty, or differs in length from `tasks` or from the vector environment, if that
+            resets by itself, or if the policy does not return one action per observation.
         TypeError: if `env` is no text environment, or an action is neither an `Action` nor a string.
     """
     if not seeds:
         raise ValueError("seeds is empty: pass one seed per episode")
     if tasks is not None and len(tasks) != len(seeds):
         raise ValueError(f"tasks holds one value per episode, {len(seeds)} of them; got {len(tasks)}")
+    if isinstance(env, TextVectorEnv) and env.metadata["autoreset_mode"] is not AutoresetMode.DISABLED:
+        raise ValueError("collect plays one episode per seed: make the batch without autoreset_mode")
     episodes: dict[int, Episode] = {}
 
     def finished(row: int, episode: Episode) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,7 +74,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         )
         if max_turns is not None and max_turns < 2:
             raise ValueError(f"a search needs a turn to use it: max_turns >= 2; got {max_turns}")
-        self._questions = _questions(os.fspath(questions), split, min_hops, max_hops)
+        self._questions = _questions(questions, split, min_hops, max_hops)
         self._turns = max_turns
         self.num_tasks = len(self._questions)
         self.max_turns = max_turns or max(len(question.titles) for question in self._questions) + 2
@@ -121,13 +121,12 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         return state.task, state.turn, tuple(state.shown)
 
 
-@lru_cache(maxsize=16)
-def _questions(source: str, split: str, min_hops: int, max_hops: int) -> Sequence[HopQuestion]:
+def _questions(source: str | os.PathLike[str], split: str, min_hops: int, max_hops: int) -> Sequence[HopQuestion]:
     loaded = load_multihop_questions(source, split)
     chosen = [question for question in loaded if min_hops <= len(question.titles) <= max_hops]
     if not chosen:
         raise ValueError(f"no question of {source!r}, split {split!r}, has {min_hops} to {max_hops} hops")
-    return chosen
+    return loaded if len(chosen) == len(loaded) else chosen
 
 
 make_vector = partial(TextVectorEnv, MultiHopSearch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -81,7 +81,7 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         )
         if max_turns < 2 or max_searches < 1:
             raise ValueError("a search needs a turn to use it: max_turns >= 2, max_searches >= 1")
-        self._questions = _questions(os.fspath(questions), split)
+        self._questions = load_questions(questions, split)
         self._max_searches, self.max_turns, self.num_tasks = max_searches, max_turns, len(self._questions)
         times = "once" if max_searches == 1 else f"at most {max_searches} times"
         self.system_prompt = (
@@ -119,11 +119,6 @@ class TriviaSearch(QuestionSearch[OneSearch]):
     def state_key(self, state: OneSearch) -> object:
         """The question, the turn, and what the agent has been shown."""
         return state.task, state.turn, state.searches, tuple(state.shown), state.found
-
-
-@lru_cache(maxsize=16)
-def _questions(source: str, split: str) -> Sequence[TriviaQuestion]:
-    return load_questions(source, split)
 
 
 make_vector = partial(TextVectorEnv, TriviaSearch)

@@ -7,19 +7,19 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from turnenv.questions.sources import existing_file, hub_rows, read_rows
-from turnenv.questions.trivia import rows_to_questions
+from turnenv.questions.cells import Table
+from turnenv.questions.hub import HubDataset, hub_table
+from turnenv.questions.sources import load
 
 __all__ = ["SOURCES", "HopQuestion", "load_multihop_questions", "rows_to_hop_questions"]
 
 #: The sources that have a name; anything else is a path.
 SOURCES = ("atlas", "hotpot_qa")
 
-_HOTPOT_QA = ("hotpotqa/hotpot_qa", "distractor")
-_COLUMNS = ("question", "answer", "supporting_facts")
+_HOTPOT_QA = HubDataset("HotpotQA", "hotpotqa/hotpot_qa", "distractor", ("train", "validation"), "questions='atlas'")
+_COLUMNS = ("question", "answers", "answer", "supporting_facts", "titles")
 
 
 @dataclass(frozen=True)
@@ -40,95 +40,74 @@ class HopQuestion:
 def load_multihop_questions(
     source: str | os.PathLike[str] = "atlas", split: str = "train", *, limit: int | None = None
 ) -> Sequence[HopQuestion]:
-    """Load a set of questions. Equal calls in one process share one result.
+    """Load a set of questions. Equal calls in one process share one result, until the file changes.
 
     Args:
-        source: "atlas"; "hotpot_qa" (Yang et al. 2018, downloaded once by `datasets`); or the path of a .jsonl, .json,
-            .parquet or .csv file with columns as HotpotQA's, see `rows_to_hop_questions`. A file is one split, whatever
-            `split` says.
+        source: "atlas"; "hotpot_qa" (Yang et al. 2018, downloaded once by `datasets`); or the path of a .jsonl, .json
+            or .csv file (also with .gz) or a .parquet file with columns as HotpotQA's, see `rows_to_hop_questions`. A
+            file is one split, whatever `split` says.
         split: a split of the atlas or of HotpotQA ("train" or "validation").
-        limit: how many questions to load, from the start; None loads all.
+        limit: how many questions to load, from the start; None loads all. No more of a file is read.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, or a row
-            without a question, an answer or a supporting title.
+            without a question, an answer or a supporting title; the message names file, row and column, and the fix.
+        ImportError: HotpotQA or a Parquet file without the extra `turnenv[datasets]`.
         ConnectionError: HotpotQA can neither be downloaded nor found in the local cache of `datasets`.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be positive or None, got {limit}")
-    name = os.fspath(source)
-    if name == "atlas":
-        return _atlas(split)[:limit]
-    if name == "hotpot_qa":
-        return _hotpot_qa(split, limit)
-    path = existing_file(name, SOURCES)
-    stat = path.stat()
-    return _file(path, (stat.st_mtime_ns, stat.st_size), limit)
+    return load(
+        source,
+        split,
+        limit,
+        named={"atlas": _atlas, "hotpot_qa": _hotpot_qa},
+        read=_questions,
+        columns=_COLUMNS,
+    )
 
 
-def rows_to_hop_questions(rows: Iterable[Mapping[str, Any]], *, source: str) -> Iterator[HopQuestion]:
+def rows_to_hop_questions(
+    rows: Iterable[Mapping[str, Any]], *, source: str, separated: bool = False
+) -> Iterator[HopQuestion]:
     """Turn rows of a table into questions, one by one.
 
     Args:
-        rows: mappings with `question`; `answer` or `answers` (a text or a list); and `supporting_facts`, as the record
-            of columns that `datasets` makes of HotpotQA or the pairs (title, sentence) of its original files, or
-            `titles`, a list (or texts parted by "|").
+        rows: mappings with `question`; `answers` or `answer`, as in `turnenv.questions.load_questions`; and
+            `supporting_facts`, as the record of columns that `datasets` makes of HotpotQA or the pairs (title,
+            sentence) of its original files, or `titles`, a list. Either may be a text that holds such a list as JSON,
+            or titles separated by "|".
         source: names the table in error messages.
+        separated: a text that holds several answers is a JSON list, or has them separated by "|".
 
     Raises:
-        ValueError: a column is missing, or a row has no question, answer or title; rows count from 1.
+        ValueError: a column is missing, or a row has no question, answer or title, or a cell of another kind; rows
+            count from 1.
     """
-    rows, again = itertools.tee(rows)
-    first = next(iter(again), {})
-    again = itertools.chain([first] if first else [], again)
-    answers_field = "answers" if "answers" in first else "answer"
-    for field in ("question", answers_field):
-        if first and field not in first:
-            raise ValueError(f"{source} has no column {field!r}, it has {sorted(first)}; rename one")
-    asked = rows_to_questions(again, source=source, answers_field=answers_field)
-    for number, (row, item) in enumerate(zip(rows, asked, strict=True), start=1):
-        titles = tuple(dict.fromkeys(_titles(row)))
-        if not titles:
-            raise ValueError(
-                f"{source}, row {number} names no supporting article; fill in 'supporting_facts' or 'titles'"
-            )
-        yield HopQuestion(item.question, item.answers, titles)
+    return _questions(Table(source, rows, separated))
 
 
-def _titles(row: Mapping[str, Any]) -> Iterator[str]:
-    supporting = row.get("supporting_facts")
-    if supporting is None:
-        cells = row.get("titles") or ()
-    elif isinstance(supporting, Mapping):
-        cells = supporting.get("title") or ()
-    else:
-        cells = [fact["title"] if isinstance(fact, Mapping) else fact[0] for fact in supporting]
-    if isinstance(cells, str):
-        cells = cells.split("|")
-    yield from (cell.strip() for cell in cells if isinstance(cell, str) and cell.strip())
+def _questions(table: Table) -> Iterator[HopQuestion]:
+    for row in table:
+        question, answers = row.text("question"), row.answers("answers", "answer")
+        yield HopQuestion(question, answers, row.titles("supporting_facts", "titles", numbered=("titles",)))
 
 
 @functools.cache
-def _atlas(split: str) -> tuple[HopQuestion, ...]:
+def _all_of_the_atlas(split: str) -> tuple[HopQuestion, ...]:
     from turnenv.atlas import multihop
 
-    return tuple(HopQuestion(item.question, item.answers, item.titles) for item in multihop.questions(split))
+    rows = (
+        {"question": item.question, "answers": item.answers, "titles": item.titles}
+        for item in multihop.questions(split)
+    )
+    return tuple(rows_to_hop_questions(rows, source=f"the atlas, split {split!r}"))
+
+
+def _atlas(split: str, limit: int | None) -> tuple[HopQuestion, ...]:
+    return _all_of_the_atlas(split)[:limit]
 
 
 @functools.lru_cache(maxsize=8)
 def _hotpot_qa(split: str, limit: int | None) -> tuple[HopQuestion, ...]:
-    path, config = _HOTPOT_QA
-    if split.partition("[")[0] not in ("train", "validation"):
-        raise ValueError(f"HotpotQA has no split {split!r} with answers; use 'train' or 'validation'")
-    rows = hub_rows("HotpotQA", path, config, split, _COLUMNS)
-    return tuple(itertools.islice(rows_to_hop_questions(rows, source=f"{path}, split {split!r}"), limit))
-
-
-@functools.lru_cache(maxsize=8)
-def _file(path: Path, stamp: tuple[int, int], limit: int | None) -> tuple[HopQuestion, ...]:
-    """Read a file; `stamp`, its time and size, makes a changed file a new one."""
-    rows = read_rows(path, limit, ("question", "answer"))
-    if not rows:
-        raise ValueError(f"{path} holds no rows; give it at least one question")
-    return tuple(rows_to_hop_questions(rows, source=str(path)))
+    table = hub_table(_HOTPOT_QA, split, ("question", "answer", "supporting_facts"))
+    return tuple(itertools.islice(_questions(table), limit))

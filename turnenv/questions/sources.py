@@ -1,98 +1,96 @@
-"""The rows of a set of questions: of a file, whatever its format, or of the Hugging Face hub."""
+"""Loads a set of questions from a source that has a name, or from a file: once, and again when the file changes."""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import hashlib
 import itertools
-import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["existing_file", "hub_rows", "read_rows"]
+from turnenv.questions.cells import Table
+from turnenv.questions.files import SUFFIXES, file_table, kind_of
 
-_FILE_KINDS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv"}
+__all__ = ["load"]
+
+ItemT = TypeVar("ItemT")
+
+_SMALL = 1 << 20
 
 
-def existing_file(name: str, known_sources: Sequence[str]) -> Path:
-    """The file of that name, resolved.
+def load(
+    source: str | os.PathLike[str],
+    split: str,
+    limit: int | None,
+    *,
+    named: Mapping[str, Callable[[str, int | None], Sequence[ItemT]]],
+    read: Callable[..., Iterator[ItemT]],
+    columns: Sequence[str],
+    options: Sequence[Hashable] = (),
+    rename: str = "rename one",
+) -> Sequence[ItemT]:
+    """Load a set of questions. Equal calls share one result, as long as the file stays as it is.
 
     Args:
-        name: what the user passed as a source of questions.
-        known_sources: the sources that are no files, for the message.
+        source: a name, or the path of a file.
+        split: a split of a source that has a name.
+        limit: how many items to load, from the start; None loads all.
+        named: loads from each source that has a name, by split and limit.
+        read: makes items of a table, and of `options` after it.
+        columns: those of a file that `read` may ask for.
+        options: passed to `read`.
+        rename: what to do about a missing column, for messages.
 
     Raises:
-        ValueError: the suffix is none of a file of questions.
         FileNotFoundError: there is no such file.
+        ValueError: an unknown source or suffix, no row, or what `read` raises.
+        ImportError: a Parquet file without pyarrow.
     """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be positive or None, got {limit}")
+    name = os.fspath(source)
+    if name in named:
+        return named[name](split, limit)
+    path = _existing_file(name, tuple(named))
+    loaded: Sequence[ItemT] = _file(path, _stamp(path), limit, read, tuple(columns), tuple(options), rename)
+    return loaded
+
+
+def _existing_file(name: str, known_sources: Sequence[str]) -> Path:
     path = Path(name).expanduser()
-    if path.suffix.lower() not in _FILE_KINDS:
+    if kind_of(path) is None:
         close = difflib.get_close_matches(name, known_sources)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-        known = f"known are {', '.join(map(repr, known_sources))} and files ending in {', '.join(_FILE_KINDS)}"
+        known = f"known are {', '.join(map(repr, known_sources))} and files ending in {', '.join(SUFFIXES)}"
         raise ValueError(f"unknown source of questions {name!r}: {known}{hint}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of questions at {path.absolute()}")
     return path.resolve()
 
 
-def read_rows(path: Path, limit: int | None, text_fields: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a file, streamed: `datasets` keeps no copy of it, and, unlike in load_dataset, calls no hub.
-
-    Args:
-        path: a file that `existing_file` found.
-        limit: how many rows to read, from the start; None reads all.
-        text_fields: columns of a CSV file whose cells stay texts, whatever they look like.
-
-    Raises:
-        ValueError: the file cannot be parsed; the message says how to mend it.
-    """
-    import datasets
-
-    if path.stat().st_size == 0:
-        return []
-    kind = _FILE_KINDS[path.suffix.lower()]
-    options: dict[str, Any] = {}
-    if kind == "csv":  # An answer "NA" or "007" is a text, whatever a table of numbers would make of it.
-        options = {"converters": dict.fromkeys(text_fields, str), "na_filter": False}
-    try:
-        data = getattr(datasets.IterableDataset, f"from_{kind}")(str(path), **options)
-        rows = [dict(row) for row in itertools.islice(data, limit)]
-    except (ValueError, OSError, StopIteration, datasets.exceptions.DatasetsError) as error:
-        cause = f"{type(error).__name__}: {error}".removesuffix(": ")
-        raise ValueError(f"{path} cannot be read as {kind} ({cause}); mend the file or its suffix") from error
-    if rows and any(column.startswith("__index_level") for column in rows[0]):
-        raise ValueError(f"{path} has rows with more fields than its header; put quotes around a text with a comma")
-    return rows
+def _stamp(path: Path) -> Hashable:
+    """What differs when the content does; a small file's digest, as two writes may share one tick of its time."""
+    stat = path.stat()
+    if stat.st_size <= _SMALL:
+        return hashlib.blake2b(path.read_bytes()).digest()
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
-def hub_rows(name: str, path: str, config: str, split: str, columns: Sequence[str]) -> Iterable[dict[str, Any]]:
-    """The rows of a dataset of the Hugging Face hub, downloaded once by `datasets`.
-
-    Args:
-        name: what people call the dataset, for the message.
-        path: its repository.
-        config: its configuration.
-        split: its split.
-        columns: the columns to keep.
-
-    Raises:
-        ValueError: there is no such split.
-        ConnectionError: the dataset can neither be downloaded nor found in the local cache; or the hub sent nonsense.
-    """
-    import datasets
-
-    try:
-        data = datasets.load_dataset(path, config, split=split)
-    except Exception as error:
-        # A hub that hangs up or answers nonsense makes `datasets` raise errors of any kind.
-        if isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError):
-            raise
-        message = (
-            f"{name} ({path}, {config}) cannot be loaded: {type(error).__name__}: {error}. Connect to the Hugging "
-            "Face hub once, so that it is cached (HF_HUB_OFFLINE=1 then uses the cache), or take questions='atlas' or "
-            "a file of your own"
-        )
-        raise ConnectionError(message) from error
-    rows: Iterable[dict[str, Any]] = data.select_columns(list(columns))
-    return rows
+@functools.lru_cache(maxsize=8)
+def _file(
+    path: Path,
+    stamp: Hashable,
+    limit: int | None,
+    read: Callable[..., Iterator[Any]],
+    columns: tuple[str, ...],
+    options: tuple[Hashable, ...],
+    rename: str,
+) -> tuple[Any, ...]:
+    table: Table = file_table(path, columns, rename)
+    items = tuple(itertools.islice(read(table, *options), limit))
+    if not items:
+        raise ValueError(f"{path} holds no rows; give it at least one question")
+    return items

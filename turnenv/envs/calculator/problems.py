@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
 from turnenv.envs.calculator.arithmetic import ExpressionError, as_written, evaluate, read_number
-from turnenv.questions.sources import existing_file, read_rows
+from turnenv.questions.cells import Table
+from turnenv.questions.hub import HubDataset, hub_table
+from turnenv.questions.sources import load
 
 __all__ = ["SOURCES", "Generated", "Quantity", "Template", "WordProblem", "load_word_problems", "templates"]
 
@@ -29,7 +30,7 @@ SOURCES: Mapping[str, tuple[int, int] | None] = {
     "gsm8k": None,
 }
 
-_GSM8K = ("openai/gsm8k", "main")
+_GSM8K = HubDataset("GSM8K", "openai/gsm8k", "main", ("train", "test"), "problems='generated'")
 _COLUMNS = ("question", "answer")
 _ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
 _LITERAL = re.compile(r"[0-9][0-9,]*\.?[0-9]*|\.[0-9]+")
@@ -107,29 +108,21 @@ def load_word_problems(
 
     Args:
         source: "generated" (2 to 4 steps), "generated-easy" (2), "generated-hard" (5 or 6); "gsm8k" (Cobbe et al. 2021,
-            downloaded once by `datasets`); or the path of a .jsonl, .json, .parquet or .csv file with GSM8K's columns:
-            `question`, and `answer`, a solution with annotations `<<48/2=24>>` whose last line is `#### 72`. A file is
-            one split, whatever `split` says.
+            downloaded once by `datasets`); or the path of a .jsonl, .json or .csv file (also with .gz) or a .parquet
+            file with GSM8K's columns: `question`, and `answer`, a solution with annotations `<<48/2=24>>` whose last
+            line is `#### 72`. A file is one split, whatever `split` says.
         split: "train", "validation" or "test"; GSM8K has "train" and "test".
         limit: how many problems to load, from the start; None loads all.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, or a row
-            without a question or a final number.
+            without a question or a final number; the message names file, row and column, and the fix.
+        ImportError: GSM8K or a Parquet file without the extra `turnenv[datasets]`.
         ConnectionError: GSM8K can neither be downloaded nor found in the local cache of `datasets`.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be positive or None, got {limit}")
-    name = os.fspath(source)
-    if name == "gsm8k":
-        return _gsm8k(split, limit)
-    if (steps := SOURCES.get(name)) is not None:
-        problems = _generated(steps, split)
-        return problems if limit is None else problems[:limit]
-    path = existing_file(name, tuple(SOURCES))
-    stat = path.stat()
-    return _file(path, (stat.st_mtime_ns, stat.st_size), limit)
+    named = {name: functools.partial(_generated, steps) for name, steps in SOURCES.items() if steps}
+    return load(source, split, limit, named={**named, "gsm8k": _gsm8k}, read=_problems, columns=_COLUMNS)
 
 
 @functools.cache
@@ -176,18 +169,17 @@ def rows_to_word_problems(rows: Iterable[Mapping[str, Any]], *, source: str) -> 
     Raises:
         ValueError: a row has no question or no number after `####`; rows count from 1.
     """
-    for number, row in enumerate(rows, start=1):
-        place = f"{source}, row {number}"
-        for column in _COLUMNS:
-            if not isinstance(row.get(column), str) or not row[column].strip():
-                raise ValueError(f"{place}: {column!r} must be a text, got {row.get(column)!r}; fill it in or drop it")
-        solution, _, last = row["answer"].rpartition("####")
+    return _problems(Table(source, rows))
+
+
+def _problems(table: Table) -> Iterator[WordProblem]:
+    for row in table:
+        text, solved = row.text("question"), row.text("answer")
+        solution, _, last = solved.rpartition("####")
         answer = read_number(last)
         if answer is None:
-            raise ValueError(
-                f"{place}: 'answer' must end in '#### <number>', got {row['answer'][-40:]!r}; mend the row"
-            )
-        text, quantities = row["question"].strip(), tuple(_annotated(solution)) or (Quantity((answer,), ()),)
+            raise ValueError(f"{row.place}: 'answer' must end in '#### <number>', got {solved[-40:]!r}; fix the row")
+        quantities = tuple(_annotated(solution)) or (Quantity((answer,), ()),)
         yield WordProblem(text, _distinct(quantities, text), answer)
 
 
@@ -241,32 +233,11 @@ def _generate(steps: tuple[int, int], split: int, number: int) -> WordProblem:
 
 
 @functools.cache
-def _generated(steps: tuple[int, int], split: str) -> Generated:
-    return Generated(steps, split)
+def _generated(steps: tuple[int, int], split: str, limit: int | None) -> Sequence[WordProblem]:
+    problems = Generated(steps, split)
+    return problems if limit is None else problems[:limit]
 
 
 @functools.lru_cache(maxsize=8)
 def _gsm8k(split: str, limit: int | None) -> tuple[WordProblem, ...]:
-    import datasets
-
-    path, config = _GSM8K
-    if split.partition("[")[0] not in ("train", "test"):
-        raise ValueError(f"GSM8K has no split {split!r}; use 'train' or 'test'")
-    try:
-        data = datasets.load_dataset(path, config, split=split)
-    except OSError as error:
-        message = (
-            f"GSM8K ({path}, {config}) cannot be loaded: {error}. Connect to the Hugging Face hub once, so that it is "
-            "cached (HF_HUB_OFFLINE=1 then uses the cache), or take 'generated' problems or a file of your own"
-        )
-        raise ConnectionError(message) from error
-    return tuple(itertools.islice(rows_to_word_problems(data, source=f"{path}, split {split!r}"), limit))
-
-
-@functools.lru_cache(maxsize=8)
-def _file(path: Path, stamp: tuple[int, int], limit: int | None) -> tuple[WordProblem, ...]:
-    """Read a file; `stamp`, its time and size, makes a changed file a new one."""
-    rows = read_rows(path, limit, _COLUMNS)
-    if not rows:
-        raise ValueError(f"{path} holds no rows; give it at least one problem")
-    return tuple(rows_to_word_problems(rows, source=str(path)))
+    return tuple(itertools.islice(_problems(hub_table(_GSM8K, split, _COLUMNS)), limit))

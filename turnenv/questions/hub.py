@@ -1,0 +1,65 @@
+"""Rows of a dataset of the Hugging Face hub, which `datasets` downloads once and keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from turnenv.questions.cells import Table
+
+__all__ = ["HubDataset", "hub_table"]
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    """A dataset of the hub.
+
+    Attributes:
+        name: what people call it.
+        path: its repository.
+        config: its configuration.
+        splits: those whose rows have answers.
+        instead: what to pass where it cannot be loaded, as in "questions='atlas'".
+    """
+
+    name: str
+    path: str
+    config: str
+    splits: tuple[str, ...]
+    instead: str
+
+
+def hub_table(dataset: HubDataset, split: str, columns: Sequence[str]) -> Table:
+    """The rows of a split, or of a part such as "train[:100]", with the columns to keep.
+
+    Raises:
+        ValueError: there is no such split with answers, or its part is written wrongly.
+        ImportError: `datasets` is not installed.
+        ConnectionError: the dataset can neither be downloaded nor found in the local cache, or the hub sent nonsense.
+    """
+    known = " or ".join(map(repr, dataset.splits))
+    for part in split.split("+"):
+        if part.strip().partition("[")[0] not in dataset.splits:
+            raise ValueError(f"{dataset.name} has no answers for the split {split!r}; use {known}")
+    try:
+        import datasets
+    except ModuleNotFoundError as error:
+        message = (
+            f"{dataset.name} needs the package datasets: pip install 'turnenv[datasets]', or take {dataset.instead}"
+        )
+        raise ImportError(message) from error
+    try:
+        datasets.ReadInstruction.from_spec(split)
+    except (ValueError, AssertionError) as error:
+        raise ValueError(f"cannot read the split {split!r} ({error}); write it as in 'train[:100]'") from error
+    try:
+        data = datasets.load_dataset(dataset.path, dataset.config, split=split).select_columns(list(columns))
+    except Exception as error:
+        # A hub that hangs up or answers nonsense, and the clients below `datasets`, raise errors of any kind.
+        message = (
+            f"{dataset.name} ({dataset.path}, {dataset.config}) cannot be loaded: {type(error).__name__}: {error}. "
+            "Connect to the Hugging Face hub once, so that it is cached (HF_HUB_OFFLINE=1 then uses the cache), or "
+            f"take {dataset.instead} or a file of your own"
+        )
+        raise ConnectionError(" ".join(message.split())) from error
+    return Table(f"{dataset.path}, split {split!r}", data)

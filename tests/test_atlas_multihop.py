@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -173,7 +174,7 @@ def hotpot_repository(tmp_path, monkeypatch):
     (folder / "README.md").write_text(
         f"---\nconfigs:\n- config_name: distractor\n  data_files:\n{files}---\n", encoding="utf-8"
     )
-    monkeypatch.setattr(multihop_questions, "_HOTPOT_QA", (str(folder), "distractor"))
+    monkeypatch.setattr(multihop_questions, "_HOTPOT_QA", replace(multihop_questions._HOTPOT_QA, path=str(folder)))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     multihop_questions._hotpot_qa.cache_clear()
     yield folder
@@ -183,7 +184,7 @@ def hotpot_repository(tmp_path, monkeypatch):
 def test_hotpotqa_by_the_real_loading_code(hotpot_repository):
     assert list(load_multihop_questions("hotpot_qa", "train")) == EXPECTED
     assert list(load_multihop_questions("hotpot_qa", "validation")) == EXPECTED[1:]
-    with pytest.raises(ValueError, match="no split 'test'"):
+    with pytest.raises(ValueError, match="no answers for the split 'test'"):
         load_multihop_questions("hotpot_qa", "test")
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def trivia_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         f"  - split: {split}\n    path: rc.nocontext/{split}-*\n" for split in ("train", "validation", "test")
     )
     (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: rc.nocontext\n  data_files:\n{files}---\n")
-    monkeypatch.setattr(questions, "_TRIVIA_QA", (str(folder), "rc.nocontext"))
+    monkeypatch.setattr(questions, "_TRIVIA_QA", replace(questions._TRIVIA_QA, path=str(folder)))
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     questions._trivia_qa.cache_clear()
     yield folder
@@ -188,11 +189,15 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ("nothing.jsonl", '{"question": "q", "answers": ["", " "]}\n', "row 1: 'answers' holds no answer"),
         ("cell.csv", "question,answers\nq,a\nr,\n", "cell.csv, row 2: 'answers' holds no answer"),
         ("ask.jsonl", '{"question": " ", "answer": "a"}\n', "row 1: 'question' must be a text"),
-        ("kind.jsonl", '{"question": "q", "answer": [["a"]]}\n', r"row 1: an answer must be a text, got \['a'\]"),
-        ("bool.jsonl", '{"question": "q", "answer": true}\n', "row 1: an answer must be a text, got True"),
+        ("kind.jsonl", '{"question": "q", "answer": [["a"]]}\n', r"row 1: 'answer' must hold texts, got \['a'\]"),
+        ("bool.jsonl", '{"question": "q", "answer": true}\n', "row 1: 'answer' must hold texts, got True"),
         ("hidden.jsonl", '{"question": "q", "answer": "<unk>"}\n', "row 1: the answers of this split are hidden"),
-        ("broken.jsonl", '{"question": "q", "answer": "a"}\nnot json\n', "broken.jsonl cannot be read as json.*row 1"),
-        ("broken.parquet", "PAR1", "broken.parquet cannot be read as parquet"),
+        (
+            "broken.jsonl",
+            '{"question": "q", "answer": "a"}\nnot json\n',
+            "broken.jsonl cannot be read as JSON at row 2",
+        ),
+        ("broken.parquet", "PAR1", "broken.parquet cannot be read as Parquet"),
         ("comma.csv", "question,answers\nq,a,b\n", "more fields than its header"),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from turnenv.adapters.peer import LONGEST, PeerEnv, global_generators
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.extras import needs
 from turnenv.types import End
 
 __all__ = ["GemEnv", "make_vector"]
@@ -86,7 +87,7 @@ def _told(observation: Any, info: dict[str, Any]) -> str:
 
 
 def _make(gem_id: str, kwargs: dict[str, Any]) -> Any:
-    with _logging_untouched():
+    with needs("gem", "GemEnv"), _logging_untouched():
         import gem
 
     return gem.make(gem_id, **kwargs)

@@ -9,6 +9,7 @@ from typing import Any
 from turnenv.actions import Answer, XmlGrammar
 from turnenv.adapters.peer import PeerEnv, global_generators
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.extras import needs
 from turnenv.types import End
 
 __all__ = ["ReasoningGymEnv", "make_vector"]
@@ -65,7 +66,8 @@ class ReasoningGymEnv(PeerEnv):
         render_mode: str | None = None,
         **config: Any,
     ) -> None:
-        import reasoning_gym
+        with needs("reasoning-gym", "ReasoningGymEnv"):
+            import reasoning_gym
 
         super().__init__(render_mode=render_mode)
         if attempts < 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 from turnenv.adapters.peer import LONGEST, PeerEnv, global_generators
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.extras import needs
 from turnenv.types import End
 
 __all__ = ["TextArenaEnv", "make_vector"]
@@ -80,7 +81,8 @@ class TextArenaEnv(PeerEnv):
         return Reply.final(told, outcome=outcome, success=success, end=end, valid=valid)
 
     def _begun(self, task: int) -> Any:
-        import textarena
+        with needs("textarena", "TextArenaEnv"):
+            import textarena
         from textarena.envs.registration import ENV_REGISTRY
 
         raw = f"{self._id}-raw"

@@ -15,6 +15,7 @@ import httpx
 import platformdirs
 import pydantic
 
+from turnenv.extras import needs
 from turnenv.net.cache import AnswerCache
 from turnenv.net.connections import ConnectionPool
 from turnenv.net.loop import ask, kept
@@ -182,11 +183,8 @@ class EndpointJudge:
         return address, hashlib.blake2b(json.dumps(credentials).encode(), digest_size=16).hexdigest()
 
     def _client(self, address: str) -> AsyncOpenAI:
-        try:
+        with needs("judge", "EndpointJudge"):
             import openai
-        except ModuleNotFoundError as error:
-            message = "EndpointJudge needs the openai client: pip install 'turnenv[judge]'"
-            raise ModuleNotFoundError(message) from error
         if not _is_address(address):
             raise JudgeError(f"the judge {self.model!r} cannot be asked: {address!r} is not an address of HTTP")
         # Any, because openai 3 declares its own fork of httpx and takes httpx as well.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from turnenv.extras import needs
 from turnenv.judges.endpoint import JudgeError, Message
 
 if TYPE_CHECKING:
@@ -244,7 +245,9 @@ def _files(name: str) -> tuple[tuple[str, int, int], ...]:
 
 @functools.lru_cache(maxsize=4)
 def _load(name: str, device: str | None, files: tuple[tuple[str, int, int], ...]) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    with needs("train", "LocalJudge"):
+        import torch  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model: Any = AutoModelForCausalLM.from_pretrained(name)
     return (model if device is None else model.to(device)).eval(), AutoTokenizer.from_pretrained(name)

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from transformers import PreTrainedTokenizerBase
+from turnenv.extras import needs
+
+with needs("train", "A chat frame"):
+    from transformers import PreTrainedTokenizerBase
 
 from turnenv.policies.plain_text import FrameEncoder
 from turnenv.policies.template import OBSERVATION, SYSTEM, Frame, Slot, later_frame, plain_prompt, prompt_frame

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, TopKLogitsWarper, TopPLogitsWarper
-from transformers.cache_utils import DynamicLayer
+from turnenv.extras import needs
+
+with needs("train", "Generation"):
+    import torch
+    from torch import Tensor
+    from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, TopKLogitsWarper, TopPLogitsWarper
+    from transformers.cache_utils import DynamicLayer
 
 
 @dataclass(frozen=True, slots=True)

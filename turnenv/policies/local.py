@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
+from turnenv.extras import needs
 from turnenv.policies import Action
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.generation import Sampled, Sampling, TurnSampler, make_sampler
+
+with needs("train", "A local model"):
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(slots=True)

@@ -174,7 +174,7 @@ class Row:
 
     def _lacking(self, column: str) -> ValueError:
         held = list(self.cells)
-        return ValueError(f"{self.table.name} has no column {column!r}, it has {held}; {self.table.rename}")
+        return ValueError(f"{self.place} has no column {column!r}, it has {held}; {self.table.rename}")
 
     def _bad(self, column: str, what: str) -> ValueError:
         return ValueError(f"{self.place}: {column!r} {what}")

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from turnenv.extras import needs
 from turnenv.questions.cells import TWICE, Number, Table, unique
 
 if TYPE_CHECKING:
@@ -167,11 +168,9 @@ def _opened(path: Path) -> Iterator[IO[str]]:
 
 
 def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    try:
+    with needs("datasets", f"{path}, a Parquet file,"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ModuleNotFoundError as error:
-        raise ImportError(f"{path} is Parquet, which needs pyarrow: pip install 'turnenv[datasets]'") from error
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names

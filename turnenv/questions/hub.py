@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from turnenv.extras import needs
 from turnenv.questions.cells import Table
 
 __all__ = ["HubDataset", "hub_table"]
@@ -41,13 +42,8 @@ def hub_table(dataset: HubDataset, split: str, columns: Sequence[str]) -> Table:
     for part in split.split("+"):
         if part.strip().partition("[")[0] not in dataset.splits:
             raise ValueError(f"{dataset.name} has no answers for the split {split!r}; use {known}")
-    try:
+    with needs("datasets", f"{dataset.name} of the Hugging Face hub"):
         import datasets
-    except ModuleNotFoundError as error:
-        message = (
-            f"{dataset.name} needs the package datasets: pip install 'turnenv[datasets]', or take {dataset.instead}"
-        )
-        raise ImportError(message) from error
     try:
         datasets.ReadInstruction.from_spec(split)
     except (ValueError, AssertionError) as error:

@@ -1,12 +1,12 @@
 """The `train` extra: any causal LM of transformers as a policy, and turn-level GRPO on TRL."""
 
-try:
+from turnenv.extras import needs
+
+with needs("train", "turnenv.training"):
     import peft  # noqa: F401
     import torch  # noqa: F401
     import transformers  # noqa: F401
     import trl  # noqa: F401
-except ImportError as error:
-    raise ImportError(f"turnenv.training needs {error.name}: pip install 'turnenv[train]'") from error
 
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.generation import Sampling

@@ -133,7 +133,8 @@ class _Scanner:
     def _more(self) -> bool:
         """Read as much again as is left to read, so that a long value is not parsed too often."""
         chunk = self._file.read(max(_CHUNK, len(self._text) - self.at))
-        self._text, self.at = self._text[self.at :] + chunk, 0
+        if chunk:
+            self._text, self.at = self._text[self.at :] + chunk, 0
         return bool(chunk)
 
 

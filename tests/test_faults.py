@@ -178,20 +178,24 @@ def test_a_fault_is_left_out_of_the_gradient_and_counted(backend):
 
 HUB = """if True:
     import sys
-    from turnenv.questions import load_questions
-    from turnenv.questions.multihop import load_multihop_questions
-    for load, source in ((load_questions, "trivia_qa"), (load_multihop_questions, "hotpot_qa")):
+    from turnenv.envs.calculator.problems import load_word_problems
+    from turnenv.questions import load_multihop_questions, load_questions
+    loaders = {"trivia_qa": load_questions, "hotpot_qa": load_multihop_questions, "gsm8k": load_word_problems}
+    for source, load in loaders.items():
         try:
             load(source, "train", limit=1)
         except ConnectionError as error:
-            assert "cannot be loaded" in str(error) and "questions='atlas'" in str(error), error
+            assert "cannot be loaded" in str(error) and "file of your own" in str(error), error
         else:
             sys.exit("loaded")
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("failure", ["HTML", "a list", "null", "closes without a word", "deep JSON"])
+@pytest.mark.parametrize(
+    "failure",
+    ["HTML", "500", "nothing", "a list", "null", "closes without a word", "closes in the middle", "deep JSON"],
+)
 def test_a_lying_hub_is_a_connection_error_that_says_what_to_do(failure, tmp_path):
     with Hub(lambda _: []).running() as server:
         server.always = FAILURES[failure]

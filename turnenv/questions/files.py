@@ -32,6 +32,8 @@ SUFFIXES = (*_KINDS, ".jsonl.gz", ".json.gz", ".csv.gz")
 _CHUNK = 1 << 16
 _BATCH = 256
 _LONGEST_FIELD = 1 << 24
+#: Stands for a carriage return that ends no line; no file decodes to it.
+_RETURN = "\udc0d"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=float, object_pairs_hook=unique)
 
@@ -140,13 +142,23 @@ class _Scanner:
 
 def _csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     with _opened(path) as file, _long_fields():
-        lines = (line for line in csv.reader(file, strict=True) if any(map(str.strip, line[:1])) or len(line) > 1)
+        lines = (line for line in csv.reader(_csv_lines(file), strict=True) if len(line) > 1 or "".join(line).strip())
         header = [name.strip() for name in next(lines, ())]
         twice = {name: TWICE for name in header if header.count(name) > 1}
         for line in lines:
             if len(line) > len(header):
                 raise ValueError("the row has more fields than its header; put quotes around a text with a comma")
-            yield dict(itertools.zip_longest(header, line)) | twice
+            cells = [cell.replace(_RETURN, "\r") for cell in line]
+            yield dict(itertools.zip_longest(header, cells)) | twice
+
+
+def _csv_lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file, which end as its first one does: csv's writer and pandas leave a lone return unquoted."""
+    first = file.readline()
+    if first.endswith("\n"):
+        yield from (re.sub(r"\r(?!\n)", _RETURN, line) for line in itertools.chain([first], file))
+    else:  # Lines end in carriage returns, or there is one line.
+        yield from re.findall(r"[^\r]*\r|[^\r]+", first)
 
 
 @contextlib.contextmanager
@@ -165,7 +177,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
         if file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise ValueError("it is UTF-16; save it as UTF-8")
         # A byte that is no UTF-8 becomes half a character, which is refused where its cell is used.
-        yield io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        yield io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
 
 
 def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:

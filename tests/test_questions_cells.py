@@ -244,9 +244,9 @@ def test_blank_facts_leave_the_titles() -> None:
 
 def test_each_row_says_where_its_answers_are(tmp_path: Path) -> None:
     path = tmp_path / "own.jsonl"
-    rows = [{"answer": "Ulm"}, {"answers": ["Ulm", "Ulma"]}, {"answers": None, "answer": "Linz"}]
+    rows = [{"answer": "Ulm"}, {"answers": ["Ulm", "Ulma"]}, {"answers": None, "answer": "Bonn"}]
     path.write_text("".join(json.dumps({"question": "q", **row}) + "\n" for row in rows))
-    assert [item.answers for item in load_questions(path)] == [("Ulm",), ("Ulm", "Ulma"), ("Linz",)]
+    assert [item.answers for item in load_questions(path)] == [("Ulm",), ("Ulm", "Ulma"), ("Bonn",)]
 
 
 @pytest.mark.parametrize("question", [None, "", "  ", 7, True, ["q"], {"text": "q"}])

@@ -61,8 +61,8 @@ def test_what_is_no_number_is_refused_with_its_row(tmp_path: Path, suffix: str, 
 @pytest.mark.parametrize(
     ("first", "last"),
     [
-        (7, "Ulm"), (["Ulm"], "Linz"), ("Ulm", ["Linz", "Lentia"]), ("Ulm", 2.5), ("Ulm", {"value": "Linz"}),
-        (None, "Linz"),
+        (7, "Ulm"), (["Ulm"], "Bonn"), ("Ulm", ["Bonn", "Lentia"]), ("Ulm", 2.5), ("Ulm", {"value": "Bonn"}),
+        (None, "Bonn"),
     ],
 )  # fmt: skip
 def test_types_may_change_late(tmp_path: Path, first: Any, last: Any) -> None:
@@ -118,8 +118,8 @@ def test_json_is_the_same_wherever_its_chunks_end(tmp_path: Path, size: int, mon
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (lines(ULM) + '{"question": "q", "answer": "Linz"\n', r"at row 2 \(Expecting ',' delimiter at the end"),
-        (lines(ULM) + '{"question": "q", "answer": "Linz\n' + lines(ULM), r"at row 2 \(Invalid control character"),
+        (lines(ULM) + '{"question": "q", "answer": "Bonn"\n', r"at row 2 \(Expecting ',' delimiter at the end"),
+        (lines(ULM) + '{"question": "q", "answer": "Bonn\n' + lines(ULM), r"at row 2 \(Invalid control character"),
         (lines(ULM, ULM) + "not json\n", r"at row 3 \(Expecting value at 'not json"),
         (lines(ULM) + "7\n", "at row 2 .a row is an object with a key for each column, got '7'"),
         ('["question", "answer"]\n["q", "Ulm"]\n', "at row 1 .a row is an object"),
@@ -149,7 +149,7 @@ def test_a_key_twice_matters_only_where_it_is_asked_for(tmp_path: Path) -> None:
     csv = tmp_path / "own.csv"
     csv.write_text("id,question,answer,id\n1,q,Ulm,2\n")
     assert answers(csv) == [("Ulm",)]
-    csv.write_text("question,answer,answer\nq,Ulm,Linz\n")
+    csv.write_text("question,answer,answer\nq,Ulm,Bonn\n")
     with pytest.raises(ValueError, match="row 1: 'answer' is there twice"):
         load_questions(csv)
 
@@ -158,16 +158,16 @@ def test_a_key_twice_matters_only_where_it_is_asked_for(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("question,answer\nq,Ulm\n", [("Ulm",)]),
-        ("question,answer\r\nq,Ulm\r\nr,Linz\r\n", [("Ulm",), ("Linz",)]),
-        ("question,answer\rq,Ulm\rr,Linz\r", [("Ulm",), ("Linz",)]),
+        ("question,answer\r\nq,Ulm\r\nr,Bonn\r\n", [("Ulm",), ("Bonn",)]),
+        ("question,answer\rq,Ulm\rr,Bonn\r", [("Ulm",), ("Bonn",)]),
         ("\ufeffquestion,answer\nq,Ulm", [("Ulm",)]),
         ('\ufeff"question","answer"\n"q","Ulm"', [("Ulm",)]),
-        ("\n\nquestion,answer\n\nq,Ulm\n\n  \n\nr,Linz\n\n", [("Ulm",), ("Linz",)]),
-        (",question,answer\n0,q,Ulm\n1,r,Linz\n", [("Ulm",), ("Linz",)]),
+        ("\n\nquestion,answer\n\nq,Ulm\n\n  \n\nr,Bonn\n\n", [("Ulm",), ("Bonn",)]),
+        (",question,answer\n0,q,Ulm\n1,r,Bonn\n", [("Ulm",), ("Bonn",)]),
         ("__index_level_0__,question,answer\n4,q,Ulm\n", [("Ulm",)]),
         (" question , answer\nq,Ulm\n", [("Ulm",)]),
         ('question,answer,note\nq,Ulm,"a, ""b""\nc"\n', [("Ulm",)]),
-        ("question,answer,note\nq,Ulm\nr,Linz,n\n", [("Ulm",), ("Linz",)]),
+        ("question,answer,note\nq,Ulm\nr,Bonn,n\n", [("Ulm",), ("Bonn",)]),
         ('question,answer\nq,"a, b\nc"\n', [("a, b\nc",)]),
         ("question,answer\nq,5\" disk\n", [('5" disk',)]),
         ("question,answer,context\nq,Ulm," + "c" * 200_000 + "\n", [("Ulm",)]),
@@ -186,10 +186,10 @@ def test_layouts_of_csv(tmp_path: Path, text: str, expected: list[tuple[str, ...
     [
         ("question,answer\nq,Ulm, Germany\n", "at row 1 .the row has more fields than its header"),
         ("question,answer\nq,Ulm\nr,a,b\n", "at row 2 .the row has more fields"),
-        ('question,answer\nq,"Ulm\nr,Linz\n', "at row 1 .unexpected end of data"),
+        ('question,answer\nq,"Ulm\nr,Bonn\n', "at row 1 .unexpected end of data"),
         ('question,answer\nq,"Ulm" an der Donau\n', "at row 1 .*',' expected"),
         ("question,answer\nq\n", "row 1: 'answer' holds no answer"),
-        ("question,answer\nq,Ulm\n,Linz\n", "row 2: 'question' must be a text"),
+        ("question,answer\nq,Ulm\n,Bonn\n", "row 2: 'question' must be a text"),
         ("question;answer\nq;Ulm\n", r"no column 'question', it has \['question;answer'\]"),
     ],
 )
@@ -398,7 +398,7 @@ def test_relative_paths_follow_the_working_folder(tmp_path: Path, monkeypatch: p
 
 def test_a_link_is_the_file_that_it_names(tmp_path: Path) -> None:
     link = tmp_path / "own.jsonl"
-    for word in ("Ulm", "Linz"):
+    for word in ("Ulm", "Bonn"):
         target = tmp_path / f"{word}.jsonl"
         target.write_text(lines({"question": "q", "answer": word}))
         link.unlink(missing_ok=True)

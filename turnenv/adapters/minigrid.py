@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 
 from turnenv.adapters.gymnasium import GymnasiumEnv
+from turnenv.extras import needs
 
 __all__ = ["minigrid"]
 
@@ -27,11 +28,9 @@ def minigrid(env_id: str = "MiniGrid-Empty-5x5-v0", **kwargs: Any) -> GymnasiumE
     Raises:
         ImportError: if MiniGrid is not installed.
     """
-    try:
+    with needs("minigrid", "turnenv.adapters.minigrid"):
         import minigrid as package  # noqa: F401 (registers the ids)
         from minigrid.core.constants import IDX_TO_COLOR, IDX_TO_OBJECT, STATE_TO_IDX
-    except ImportError as error:
-        raise ImportError("turnenv.adapters.minigrid needs MiniGrid: pip install 'turnenv[minigrid]'") from error
     states = {number: name for name, number in STATE_TO_IDX.items()}
 
     def name_of(cell: Any) -> str:

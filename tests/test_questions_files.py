@@ -5,20 +5,14 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import turnenv
-from turnenv.envs.calculator import Calculator
-from turnenv.envs.calculator.problems import load_word_problems
-from turnenv.envs.multi_hop_search import MultiHopSearch
-from turnenv.envs.trivia_search import TriviaSearch
-from turnenv.questions import load_multihop_questions, load_questions
+from turnenv.questions import load_questions
 
 
 def answers(path: Path, **options: Any) -> list[tuple[str, ...]]:
@@ -230,90 +224,6 @@ def test_a_broken_archive_is_refused(tmp_path: Path, data: bytes) -> None:
         load_questions(path)
 
 
-# Parquet
-
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
-
-
-def test_a_shuffled_frame_keeps_its_order_in_every_format(tmp_path: Path) -> None:
-    pandas, datasets = pytest.importorskip("pandas"), pytest.importorskip("datasets")
-    frame = pandas.DataFrame({"question": [f"Question {n}?" for n in range(6)], "answer": list("uvwxyz")})
-    frame = frame.iloc[[4, 0, 3, 1, 5, 2]]
-    frame.to_parquet(tmp_path / "a.parquet")
-    frame.set_index("question").reset_index().to_parquet(tmp_path / "b.parquet")
-    frame.to_csv(tmp_path / "a.csv")
-    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
-    frame.to_json(tmp_path / "a.json", orient="records")
-    table = datasets.Dataset.from_pandas(frame)
-    table.to_parquet(str(tmp_path / "c.parquet"))
-    table.to_json(str(tmp_path / "c.jsonl"))
-    table.to_csv(str(tmp_path / "c.csv"))
-    for path in tmp_path.iterdir():
-        assert answers(path) == [(letter,) for letter in "yuxvzw"], path
-
-
-def test_a_frame_whose_index_is_the_question(tmp_path: Path) -> None:
-    pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame({"question": ["q"], "answer": ["Ulm"]}).set_index("question")
-    frame.to_parquet(tmp_path / "own.parquet")
-    assert answers(tmp_path / "own.parquet") == [("Ulm",)]
-
-
-@pytest.mark.parametrize(
-    ("cells", "kind", "expected"),
-    [
-        ([0.1, 2.5], "float32", [("0.1",), ("2.5",)]),
-        ([[0.1], [0.2, 1984.0]], "list<float32>", [("0.1",), ("0.2", "1984.0")]),
-        ([0.5], "float16", [("0.5",)]),
-        ([0.1, 1e22], "float64", [("0.1",), ("1e+22",)]),
-        ([2**64 - 1], "uint64", [("18446744073709551615",)]),
-        (["2.50", "1000.00"], "decimal128", [("2.50",), ("1000.00",)]),
-        (["Ulm", "Ulm"], "dictionary", [("Ulm",), ("Ulm",)]),
-        (["Ulm"], "large_string", [("Ulm",)]),
-        ([["Ulm", "Ulma"]], "large_list", [("Ulm", "Ulma")]),
-        ([20_000], "date32", [("2024-10-04",)]),
-    ],
-)
-def test_types_of_parquet(tmp_path: Path, cells: list[Any], kind: str, expected: list[tuple[str, ...]]) -> None:
-    kinds = {
-        "float32": pa.float32(), "list<float32>": pa.list_(pa.float32()), "float16": pa.float16(),
-        "float64": pa.float64(),
-        "uint64": pa.uint64(), "large_string": pa.large_string(), "large_list": pa.large_list(pa.string()),
-        "date32": pa.date32(),
-    }  # fmt: skip
-    if kind == "decimal128":
-        column = pa.array(cells).cast(pa.decimal128(10, 2))
-    else:
-        column = pa.array(cells).dictionary_encode() if kind == "dictionary" else pa.array(cells, kinds[kind])
-    table = pa.table({"question": ["q"] * len(cells), "answer": column, "odd": [b"\xff"] * len(cells)})
-    pq.write_table(table, tmp_path / "own.parquet")
-    assert answers(tmp_path / "own.parquet") == expected
-
-
-def test_parquet_refuses_with_row_and_column(tmp_path: Path) -> None:
-    path = tmp_path / "own.parquet"
-    for column, what in ((pa.array([1.0, float("nan")]), "got nan"), (pa.array([b"a", b"\xff"]), "row 1.*got b'a'")):
-        pq.write_table(pa.table({"question": ["q", "r"], "answer": column}), path)
-        with pytest.raises(ValueError, match=rf"own\.parquet, row [12]: 'answer' must hold texts, {what}|{what}"):
-            load_questions(path)
-    pq.write_table(
-        pa.Table.from_arrays([pa.array(["q"]), pa.array(["a"]), pa.array(["b"])], ["question", "answer", "answer"]),
-        path,
-    )
-    with pytest.raises(ValueError, match="row 1: 'answer' is there twice"):
-        load_questions(path)
-    pq.write_table(pa.table({"query": ["q"], "gold": ["a"]}), path)
-    with pytest.raises(ValueError, match=r"no column 'question', it has \['query', 'gold'\]"):
-        load_questions(path)
-    pq.write_table(pa.table({"question": pa.array([], pa.string()), "answer": pa.array([], pa.string())}), path)
-    with pytest.raises(ValueError, match="holds no rows"):
-        load_questions(path)
-
-
-# Streaming, and what is remembered
-
-
 def endless(head: bytes, row: bytes, path: Path, megabytes: int) -> Path:
     with path.open("wb") as file:
         file.write(head)
@@ -338,85 +248,3 @@ def test_a_limit_stops_the_reader_and_rows_are_not_kept(tmp_path: Path, name: st
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 6 << 20
-
-
-def test_parquet_is_read_in_batches(tmp_path: Path) -> None:
-    path = tmp_path / "own.parquet"
-    rows = 20_000
-    table = pa.table({"question": ["q"] * rows, "answer": ["Ulm"] * rows, "note": [str(n) * 200 for n in range(rows)]})
-    pq.write_table(table, path, row_group_size=1_000)
-    assert len(load_questions(path, limit=10)) == 10
-    assert len(load_questions(path)) == rows
-
-
-@pytest.fixture
-def word_files(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    def write(word: str) -> Path:
-        path = tmp_path / "own.jsonl"
-        row = {"question": "q", "answer": word, "titles": [word]}
-        path.write_text(lines(row))
-        return path
-
-    return write  # type: ignore[return-value]
-
-
-def test_a_file_of_the_same_size_that_changes_at_once_is_read_again(word_files: Callable[[str], Path]) -> None:
-    stamp: tuple[int, int] | None = None
-    for word in ("Ulm", "Bonn"[:3], "Jena"[:3], "Ulm"):
-        path = word_files(word)
-        stamp = stamp or (path.stat().st_atime_ns, path.stat().st_mtime_ns)
-        os.utime(path, ns=stamp)
-        assert answers(path) == [(word,)]
-        assert load_multihop_questions(path)[0].titles == (word,)
-        assert load_questions(path) is load_questions(path)
-
-
-def begun(env: turnenv.TextEnv[Any]) -> str:
-    return env.reset(seed=0)[0]
-
-
-@pytest.mark.parametrize("family", [TriviaSearch, MultiHopSearch])
-def test_an_environment_reads_a_changed_file(tmp_path: Path, family: Callable[..., turnenv.TextEnv[Any]]) -> None:
-    path = tmp_path / "own.jsonl"
-    for question in ("First?", "Other?"):
-        path.write_text(lines({"question": question, "answer": "Ulm", "titles": ["A", "B"]}))
-        assert question in begun(family(questions=path))
-
-
-def test_relative_paths_follow_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        row = {"question": f"Where is {name}?", "answer": "7", "titles": ["A", "B"]}
-        (tmp_path / name / "own.jsonl").write_text(lines(row))
-        (tmp_path / name / "sums.jsonl").write_text(lines({"question": f"Of {name}?", "answer": "#### 7"}))
-    for name in ("one", "two", "one"):
-        monkeypatch.chdir(tmp_path / name)
-        assert name in begun(TriviaSearch(questions="own.jsonl"))
-        assert name in begun(MultiHopSearch(questions="own.jsonl"))
-        assert name in begun(Calculator(problems="sums.jsonl"))
-
-
-def test_a_link_is_the_file_that_it_names(tmp_path: Path) -> None:
-    link = tmp_path / "own.jsonl"
-    for word in ("Ulm", "Bonn"):
-        target = tmp_path / f"{word}.jsonl"
-        target.write_text(lines({"question": "q", "answer": word}))
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
-        assert answers(link) == [(word,)]
-
-
-@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".parquet", ".csv.gz"])
-def test_word_problems_come_from_every_format(tmp_path: Path, suffix: str) -> None:
-    row = {"question": "What is 3 times 4, plus 1?", "answer": "3*4 = <<3*4=12>>12, <<12+1=13>>13\n#### 13"}
-    path = tmp_path / f"sums{suffix}"
-    if suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist([row]), path)
-    elif ".csv" in suffix:
-        text = 'id,question,answer\n1,"{question}","{answer}"\n'.format(**row)
-        path.write_bytes(gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode())
-    else:
-        path.write_text(json.dumps([row]) if suffix == ".json" else lines(row))
-    (problem,) = load_word_problems(path)
-    assert (problem.text, problem.answer) == (row["question"], 13)
-    assert [quantity.values[0] for quantity in problem.quantities] == [12, 13]

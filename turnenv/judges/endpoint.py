@@ -1,4 +1,4 @@
-"""Judges say how good an agent's latest turn was: what they promise, and a model behind an endpoint as one."""
+"""Judges score an agent's latest turn: their protocol, and a model behind an endpoint as a judge."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TASK = (
 
 
 class JudgeError(RuntimeError):
-    """The judge failed to judge; the agent did nothing wrong, so its episode ends in a fault."""
+    """The judge gave no verdict; the agent did nothing wrong, so its episode ends in a fault."""
 
 
 class Message(NamedTuple):
@@ -51,8 +51,8 @@ class Message(NamedTuple):
 class Judge(Protocol):
     """Anything that scores an agent's latest turn.
 
-    A judge that waits for something outside the process has an attribute `blocking = True`, so that the turns of a
-    batch are judged in threads.
+    A judge that waits for something outside the process has an attribute `blocking = True`; the turns of a batch are
+    then judged in threads.
     """
 
     def score(self, transcript: Sequence[Message]) -> float:
@@ -65,7 +65,7 @@ class Judge(Protocol):
             The verdict, from 0 to 1.
 
         Raises:
-            JudgeError: there is no verdict, and it is not the agent's doing.
+            JudgeError: there is no verdict, through no fault of the agent.
         """
         ...
 
@@ -101,14 +101,14 @@ class EndpointJudge:
 
     Attributes:
         model: the model's name at the endpoint.
-        rubric: what is good in a turn, in words; best about what can be seen in the conversation.
+        rubric: what makes a turn good, in words; it should be about what the conversation shows.
         base_url: the endpoint, such as "http://127.0.0.1:8000/v1"; None takes the environment's OPENAI_BASE_URL at
             each verdict.
         api_key: None takes the environment's OPENAI_API_KEY at each verdict; it is not shown in `repr`.
         max_calls: requests that this process may send, retries included; None sets no bound. Stored verdicts are free.
         timeout: seconds to wait for one connection or one piece of an answer.
         deadline: seconds that a verdict may take with all its retries.
-        max_attempts: how often one verdict is requested at most.
+        max_attempts: how many times one verdict is requested at most.
         backoff: seconds before the first retry, doubling with each, with jitter.
         max_tokens: length of one verdict at most, in tokens.
         cache_dir: where verdicts are stored, by address, credentials (as a digest), model and messages; None stores

@@ -1,4 +1,4 @@
-"""A local transformers model as a judge: its verdict is read off the probabilities of the allowed scores."""
+"""A local transformers model as a judge: its verdict is computed from the probabilities of the allowed scores."""
 
 from __future__ import annotations
 
@@ -93,15 +93,15 @@ class LocalJudge:
     Args:
         model: a name or folder that `from_pretrained` takes, or a loaded model; the latter is not moved.
         tokenizer: of a loaded model, with a chat template; by default loaded from the model's name.
-        rubric: what is good in a turn, in words; best about what can be seen in the conversation.
+        rubric: what makes a turn good, in words; it should be about what the conversation shows.
         levels: the allowed scores as the model writes them, worst first; spread evenly over 0…1.
         verdict: "expected" or "likeliest" score.
         min_mass: least probability that the model must give to all levels together, dimensionless; below it the model
-            is answering something else (it thinks aloud first, say), and there is no verdict.
+            is answering something else (such as a thought), and there is no verdict.
         max_message_chars: how much of one message is shown, in characters.
         max_prompt_tokens: longest prompt; by default what the model's configuration says it reads.
         batch_size: conversations in one forward pass of `scores`.
-        cache_size: verdicts kept in memory; the oldest goes first.
+        cache_size: verdicts kept in memory; the oldest is dropped first.
         device: where a model by name is put, such as "cuda"; by default the CPU.
 
     Raises:
@@ -144,7 +144,7 @@ class LocalJudge:
         self._kept: dict[bytes, float] = {}
 
     def score(self, transcript: Sequence[Message]) -> float:
-        """Judge the last message of the agent, or recall the verdict.
+        """Judge the last message of the agent, or return the stored verdict.
 
         Raises:
             JudgeError: the model gives no verdict: it does not answer with a score, the conversation does not fit, or
@@ -164,7 +164,7 @@ class LocalJudge:
             return verdict
 
     def scores(self, transcripts: Sequence[Sequence[Message]]) -> list[float]:
-        """Judge many conversations in batches, without recalling or keeping verdicts; raises what `score` does."""
+        """Judge many conversations in batches, without reading or storing verdicts; raises what `score` does."""
         size = self._options.batch_size
         with self._lock:
             prompts = [self._prompt(transcript) for transcript in transcripts]
@@ -227,11 +227,11 @@ class LocalJudge:
         return float(np.clip(probabilities_L @ values_L / mass, 0.0, 1.0))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LocalJudge:
-        """Itself: it never changes, and Gymnasium copies what an environment is made with."""
+        """Return itself: a judge does not change, and Gymnasium copies the arguments of an environment."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made from: a loaded model goes along, a name is loaded anew."""
+        """Pickle the constructor's arguments: a loaded model is included, a name is loaded again."""
         return functools.partial(LocalJudge, **dataclasses.asdict(self._options)), (self._model, self._tokenizer)
 
 

@@ -1,4 +1,4 @@
-"""Where a backend's answers are kept on disk: one SQLite file of JSON texts, shared by threads and processes."""
+"""A cache of a backend's answers on disk: one SQLite file of JSON values, shared by threads and processes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["AnswerCache"]
 
 
 class AnswerCache:
-    """JSON values by key; entries stay until the file is deleted, so that a run can be repeated.
+    """Stores JSON values by key until the file is deleted, so that a run can be repeated.
 
     Args:
-        path: the file; it and its folder are made when they are missing.
-        failure: what every method raises when the file cannot be read or written; called with the message.
+        path: the file; it and its folder are created if they are missing.
+        failure: the exception that every method raises when the file cannot be read or written.
     """
 
     def __init__(self, path: str | Path, failure: type[Exception]) -> None:
         self._path, self._failure = Path(path).expanduser(), failure
 
     def get(self, key: str) -> Any | None:
-        """Return the value kept under a key, or None when there is none."""
+        """Return the value stored under a key, or None if there is none."""
         with self._open() as db:
             row = db.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
             return None if row is None else json.loads(row[0])
 
     def put(self, key: str, answer: Any) -> None:
-        """Keep a value under a key; it comes back as JSON makes it, a tuple as a list."""
+        """Store a value under a key; it is returned as JSON has it, a tuple as a list."""
         with self._open() as db:
             db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(answer)))
 

@@ -32,7 +32,7 @@ class OversizedAnswerError(httpx.TransportError):
 
 
 class _Route(NamedTuple):
-    """What a connection depends on; `environment` holds the values of _ENVIRONMENT, read anew for every request."""
+    """What a connection depends on; `environment` holds the values of _ENVIRONMENT, read again for every request."""
 
     scheme: str
     host: str
@@ -101,7 +101,7 @@ def _certificates(environment: tuple[str | None, ...]) -> ssl.SSLContext:
 
 @functools.cache
 def _no_certificates() -> ssl.SSLContext:
-    """What plain HTTP requires and never uses; it trusts nobody."""
+    """A context for plain HTTP, where httpx requires one and never uses it; it trusts no certificate."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

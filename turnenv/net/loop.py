@@ -110,7 +110,7 @@ class _Process:
             return found
 
     def close(self) -> None:
-        """Close the clients and the loop; a later call starts anew."""
+        """Close the clients and the loop; a later call starts new ones."""
         with self._lock:
             portal, running, closers = self._portal, self._running, self._closers
             self._portal, self._running, self._kept, self._closers = None, contextlib.ExitStack(), {}, []
@@ -120,9 +120,10 @@ class _Process:
             running.close()
 
     def disown(self) -> None:
-        """End, in a forked child, the parent's portal: its thread did not survive the fork, and nobody may wait for it.
+        """Mark the parent's portal as stopped, in a forked child: its thread did not survive the fork.
 
-        The loop and the clients are left alone, since their sockets are the parent's too.
+        Otherwise the child would wait for that thread at exit. The loop and the clients are not closed, because their
+        sockets are the parent's too.
         """
         if self._portal is not None:
             with contextlib.suppress(StopIteration, RuntimeError):
@@ -141,7 +142,7 @@ _PROCESS = _Process()
 _INHERITED: list[_Process] = []
 
 
-def _start_anew() -> None:
+def _start_new_process() -> None:
     """Give a forked child a loop of its own; the parent's is kept, because collecting it would close its sockets."""
     global _PROCESS
     _PROCESS.disown()
@@ -149,5 +150,5 @@ def _start_anew() -> None:
     _PROCESS = _Process()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_start_new_process)
 atexit.register(lambda: _PROCESS.close())

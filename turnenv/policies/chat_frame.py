@@ -29,7 +29,7 @@ class ChatFrame:
     other text has the ids that it has in the template's own rendering.
 
     A tokenizer without a chat template gets a plain frame, `{system}\n\nUser: {observation}\nAssistant:`, which a
-    base model can continue; it seldom ends its turn with EOS, so give it stop strings.
+    base model can continue; such a model rarely ends its turn with EOS, so pass stop strings.
 
     Attributes:
         tokenizer: its chat template makes the frames.
@@ -102,19 +102,19 @@ class ChatFrame:
         return [list(ids[key]) for key in zip(system_prompts, observations, strict=True)]
 
     def replies(self, observations: Sequence[str], ended: Sequence[bool]) -> list[list[int]]:
-        """The ids between the agent's turn and its next: EOS if the turn had `ended` without, then the observation."""
+        """The ids up to the agent's next turn: EOS, unless the turn `ended` with one, then the framed observation."""
         texts = [{OBSERVATION: observation} for observation in observations]
         encoded = self.encoder.encode([self.later] * len(texts), texts)
         return [ids[1:] if end else ids for ids, end in zip(encoded, ended, strict=True)]
 
     def text(self, ids: Sequence[int]) -> str:
-        """What the environment is given: the turn's text without its closing EOS; special tokens inside are text."""
+        """The text that the environment gets: the turn without its closing EOS; special tokens inside it are text."""
         if ids and ids[-1] in self.eos_ids:
             ids = ids[:-1]
         return self._decode(ids)
 
     def has_stop(self, ids: Sequence[int]) -> bool:
-        """True if the turn just came to contain a stop string."""
+        """True if the end of the turn contains a stop string."""
         longest = max(len(stop.encode()) for stop in self.stop_strings)
         text = self._decode(ids[-longest - 1 :])
         return any(stop in text for stop in self.stop_strings)

@@ -61,10 +61,10 @@ class Sampling:
         return warped_BV.log_softmax(-1)
 
     def draw(self, logprobs_BV: Tensor) -> Tensor:
-        """One token a row, int (B,)."""
+        """Draw one token per row, int (B,)."""
         if self.temperature == 0.0:
             return logprobs_BV.argmax(-1)
-        # Inverting the distribution takes one random number a row; torch.multinomial takes one a vocabulary entry.
+        # Inverting the distribution takes one random number per row; torch.multinomial takes one per vocabulary entry.
         cumulative_BV = logprobs_BV.double().exp().cumsum(-1)
         uniform_B1 = torch.rand(
             (len(logprobs_BV), 1), dtype=torch.float64, device=logprobs_BV.device, generator=self.generator
@@ -73,10 +73,10 @@ class Sampling:
 
 
 class TurnSampler:
-    """Samples the next turn in a batch of ragged conversations, one object a batch.
+    """Samples the next turn in a batch of ragged conversations, one object per batch.
 
-    This one keeps nothing between turns but the ids: it runs every conversation through the model again at each turn,
-    which is right for every kind of cache. `CachedTurnSampler` is the fast one.
+    Between turns it keeps the ids only: it runs every conversation through the model again at each turn, which is
+    correct for every kind of cache. `CachedTurnSampler` is faster.
 
     Args:
         model: a causal LM in eval mode.
@@ -103,7 +103,7 @@ class TurnSampler:
 
     @torch.no_grad()
     def turn(self, rows: Sequence[int], new_ids: Sequence[Sequence[int]], max_tokens: Sequence[int]) -> list[Sampled]:
-        """Sample one turn in each conversation `rows`; rows left out are over and never come back.
+        """Sample one turn in each conversation `rows`; a row that is left out has ended and is not given again.
 
         Args:
             rows: which conversations; the first call begins them.
@@ -146,7 +146,7 @@ class TurnSampler:
         if self._cache is None or self._cache.get_seq_length() != self._mask_BT.shape[1]:
             raise RuntimeError(
                 "the model dropped its KV cache, so the next token would be sampled blindly; call model.eval() first "
-                "(gradient checkpointing in train mode does this), and leave use_cache alone"
+                "(gradient checkpointing in train mode does this), and do not change use_cache"
             )
         logits_BV: Tensor = out.logits[:, -1].float()
         return logits_BV
@@ -188,7 +188,7 @@ class TurnSampler:
 
 
 class CachedTurnSampler(TurnSampler):
-    """Keeps the KV cache over the whole episode, so that a turn costs what is new in it.
+    """Keeps the KV cache over the whole episode, so that a turn costs only its new tokens.
 
     Rows of unequal length leave masked holes in the cache, finished conversations are dropped from it, and equal first
     prompts (the members of a group) run through the model once. Exact for full attention only: sliding windows count
@@ -205,7 +205,7 @@ class CachedTurnSampler(TurnSampler):
             self._cache.batch_select_indices(kept)
             self._mask_BT = self._mask_BT[kept]
             self._rows = list(rows)
-        # The last token of a turn was sampled but never fed.
+        # The last token of a turn was sampled, but not yet fed to the model.
         fed = [[*self._history[row], *ids] for row, ids in zip(rows, new_ids, strict=True)]
         return self._forward(*self._left_pad(fed))
 

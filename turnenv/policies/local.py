@@ -36,7 +36,7 @@ class TokenStream:
         return len(self.prompt_ids) + len(self.completion_ids)
 
     def read(self, ids: Sequence[int]) -> None:
-        """Append what the environment said."""
+        """Append the ids of an observation."""
         self._append(ids, -1, [0.0] * len(ids))
 
     def wrote(self, turn: int, sampled: Sampled) -> None:
@@ -52,8 +52,8 @@ class TokenStream:
 class ChatPolicy:
     """Plays any environment with a causal LM: `collect(env, ChatPolicy(model, tokenizer), seeds)`.
 
-    An episode that has filled the model's context goes on in silence (empty actions) until the environment ends it, so
-    that no token is lost or cut away.
+    An episode that has filled the model's context continues with empty actions until the environment ends it, so that
+    no token is lost.
 
     Args:
         model: a causal LM; it samples in eval mode and is left in the mode that it had.
@@ -69,7 +69,7 @@ class ChatPolicy:
         frame: a `ChatFrame` to reuse, instead of one made from the arguments above.
 
     Attributes:
-        streams: the last batch, one `TokenStream` an episode.
+        streams: the last batch, one `TokenStream` per episode.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class ChatPolicy:
         return [actions[row] for row in rows]
 
     def _read(self, rows: Sequence[int], observations: Sequence[str]) -> dict[int, list[int]]:
-        """Put what is new into the streams; an episode without room for it falls silent."""
+        """Append the new observations to the streams; an episode without room for one acts no more."""
         if self._turn == 0:
             prompts = self.frame.prompts([self._system_prompts[row] for row in rows], observations, self._tools)
             for row, ids in zip(rows, prompts, strict=True):

@@ -52,8 +52,8 @@ def _is_mark(content: str) -> bool:
 class SealedTokenizer:
     """A copy of a tokenizer in which each structural token has a secret spelling and its own id.
 
-    What a template writes is spelt anew by `seal`; the rest of a text is encoded as the tokenizer would encode it, but
-    a token's usual spelling in it is ordinary text.
+    `seal` gives the structural tokens of a template's text their secret spelling. All else is encoded as the tokenizer
+    would encode it, but a structural token's usual spelling is ordinary text.
 
     Args:
         tokenizer: a fast tokenizer.

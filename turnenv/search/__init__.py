@@ -1,4 +1,4 @@
-"""Search backends by name: each is loaded only when it is asked for."""
+"""Search backends by name; each is imported when it is first used."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class AtlasSearch:
     """BM25 search (Robertson & Zaragoza 2009) over title and text of the atlas, words stemmed and accents ignored.
 
     Each search is a computation: no query's answer is kept. What the index knows of one term is read from SQLite at the
-    term's first use and kept as arrays. The index is built at a thread's first new term, in each process anew.
+    term's first use and kept as arrays. Each process builds its own index, when a thread first meets a new term.
     Instances may be pickled, forked and shared by threads.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a search backend promises: passages for a query, or a SearchError that is nobody's fault but the machinery's."""
+"""The protocol of a search backend: it returns passages for a query, or raises SearchError if it cannot."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ _MANY = 1_000
 def few(entries: Any) -> Any:
     """Return what a server sent, unless it is a list or a mapping of more than 1,000 entries.
 
-    pydantic calls it before it looks at the entries: half a million wrong ones, each told of, take seconds.
+    Used as a pydantic validator that runs before the entries are validated: reporting half a million wrong ones takes
+    seconds.
 
     Raises:
         ValueError: there are too many.

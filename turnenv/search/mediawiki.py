@@ -1,4 +1,4 @@
-"""How to be a polite and patient client of a MediaWiki action API: pacing, retries, a deadline, checked answers."""
+"""A polite client of the MediaWiki action API: paced requests, retries, a deadline, validated answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from turnenv.search.base import SearchError, few
 
 __all__ = ["DEADLINE", "LATER", "ApiError", "MediaWikiTransport", "Pace"]
 
-#: The clock of the search that the current task serves; must be set before a request is sent.
+#: The deadline of the search that the current task runs; must be set before a request is sent.
 DEADLINE: contextvars.ContextVar[asyncio.Timeout] = contextvars.ContextVar("DEADLINE")
 
 _TRANSIENT_CODES = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch")
@@ -27,7 +27,7 @@ _FIXES = {
     403: "set user_agent to one that names your project and how to reach you",
     404: "check language and api_url",
 }
-#: What ends the message of a failure that may pass.
+#: The advice at the end of the message of a temporary failure.
 LATER = "try again later, or use the bundled search 'atlas'"
 
 
@@ -35,7 +35,7 @@ class ApiError(SearchError):
     """A request to the API failed.
 
     Attributes:
-        transient: asking again may help.
+        transient: a retry may succeed.
         retry_after: seconds that the server asked its clients to wait; 0 when it named none.
     """
 
@@ -84,14 +84,14 @@ class _Answer(pydantic.BaseModel):
 
 
 class Pace:
-    """When the next request to one host may leave."""
+    """When the next request to one host may be sent."""
 
     def __init__(self) -> None:
         self._next_slot = 0.0
         self.closed_until = 0.0
 
     async def turn(self, min_interval: float) -> None:
-        """Wait for this request's turn. Queueing behind our own requests is not charged to the search's deadline."""
+        """Wait until this request may be sent. Queueing behind our own requests extends the search's deadline."""
         loop, clock = asyncio.get_running_loop(), DEADLINE.get()
         while True:
             slot = max(loop.time(), self._next_slot)
@@ -112,17 +112,17 @@ class Pace:
 
 
 class MediaWikiTransport(httpx.AsyncBaseTransport):
-    """Sends every request to one API, and lets only a sound answer pass.
+    """Sends every request to one API, and returns valid answers only.
 
-    Requests leave at least `min_interval` apart, whoever sends them; a failure that may pass is tried again with
-    exponential back-off and jitter; Retry-After holds back all requests to the host, for `max_silence` at most.
+    Requests are sent at least `min_interval` apart, whichever thread they come from; a transient failure is retried
+    with exponential backoff and jitter; Retry-After delays all requests to the host, by `max_silence` at most.
 
     Args:
-        api_url: address of api.php; replaces the one a request was built with.
-        max_attempts: how often one request is sent at most.
+        api_url: address of api.php; replaces the one in the request.
+        max_attempts: how many times one request is sent at most.
         min_interval: seconds between the starts of two requests.
         backoff: seconds before the first retry; doubles with each.
-        max_silence: upper bound on an obeyed Retry-After, seconds.
+        max_silence: the longest Retry-After that is obeyed, in seconds.
         paces: the paces of all hosts, shared by the transports of one event loop.
     """
 
@@ -145,13 +145,13 @@ class MediaWikiTransport(httpx.AsyncBaseTransport):
         self._transport = ConnectionPool()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request until it is answered soundly.
+        """Send a request until there is a valid answer.
 
         Returns:
-            A response with status 200 whose body, already read, is a MediaWiki answer without an error.
+            A response with status 200 whose body has been read and is a MediaWiki answer without an error.
 
         Raises:
-            ApiError: the attempts or the time are used up, or the failure is one that stays.
+            ApiError: the attempts or the time are used up, or a retry cannot succeed.
         """
         headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
         url = self._url.copy_with(query=request.url.query)
@@ -194,7 +194,7 @@ def _when(clock: asyncio.Timeout) -> float:
 
 
 class _WaitAsAsked(tenacity.wait.wait_base):
-    """Wait for as long as Retry-After asked, and an exponential back-off with jitter on top."""
+    """Waits as long as Retry-After says, plus an exponential backoff with jitter."""
 
     def __init__(self, backoff: float) -> None:
         self._backoff = tenacity.wait_exponential_jitter(initial=backoff, jitter=backoff)
@@ -206,7 +206,7 @@ class _WaitAsAsked(tenacity.wait.wait_base):
 
 
 class _StopWhenLate(tenacity.stop.stop_base):
-    """Give up, with the failure's own message, rather than sleep into the deadline."""
+    """Stops, with the failure's own message, if the next wait would end after the deadline."""
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
         return asyncio.get_running_loop().time() + retry_state.upcoming_sleep >= _when(DEADLINE.get())

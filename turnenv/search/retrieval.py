@@ -15,7 +15,7 @@ from turnenv.search.base import Passage, SearchError, few
 
 __all__ = ["RetrievalSearch"]
 
-#: Dense retrievers read far fewer characters; a longer query is cut.
+#: A longer query is cut; dense retrievers read far fewer characters.
 MAX_QUERY_CHARS = 2_000
 _LATER = "see whether the retrieval server is up, or use the bundled search 'atlas'"
 
@@ -45,7 +45,7 @@ class _PassingError(SearchError):
 
 @dataclass(frozen=True)
 class RetrievalSearch:
-    r"""Searches whatever corpus a server with Search-R1's protocol holds.
+    r"""Searches the corpus of a server with Search-R1's protocol.
 
     `POST {"queries": [query], "topk": k, "return_scores": true}` is answered by
     `{"result": [[{"document": {"contents": "\"Title\"\ntext"}, "score": 0.9}, …]]}`.
@@ -58,7 +58,7 @@ class RetrievalSearch:
         k: passages wanted.
         timeout: seconds to wait for one connection or one piece of an answer.
         deadline: seconds that a search may take with all its retries.
-        max_attempts: how often one request is sent at most.
+        max_attempts: how many times one request is sent at most.
         backoff: seconds before the first retry, doubling with each, with jitter.
 
     Raises:
@@ -89,14 +89,14 @@ class RetrievalSearch:
         """Find the passages that the server ranks best.
 
         Args:
-            query: any text at all; what UTF-8 cannot carry is dropped, and all beyond 2,000 characters.
+            query: any string; characters that UTF-8 cannot encode are dropped, and everything after 2,000 characters.
 
         Returns:
             At most k passages, best first; the title is the first line of a document's contents without the pair of
             quotes around it, empty if the contents are a single line. Empty when nothing was found or asked.
 
         Raises:
-            SearchError: the server could not be asked within the deadline, or sent something else than passages.
+            SearchError: the server did not answer within the deadline, or what it sent is not a list of passages.
         """
         text = query[:MAX_QUERY_CHARS].encode("utf-8", "ignore").decode().strip()
         if not text:

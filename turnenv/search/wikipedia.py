@@ -26,7 +26,7 @@ __all__ = ["WikipediaSearch", "clean_query"]
 
 #: MediaWiki refuses longer search texts, with an error that would look like a fault of the server.
 MAX_QUERY_CHARS = 300
-#: How many hits beyond k are asked for, in case some have no lead of their own.
+#: How many hits beyond k are requested, in case some have no lead.
 _SPARE_HITS = 3
 USER_AGENT = f"turnenv/{__version__} (https://pypi.org/project/turnenv/)"
 # Keywords ("insource:/…/"), wildcards and fuzziness: costly for the server, and a way to provoke its errors.
@@ -34,10 +34,10 @@ _SYNTAX = re.compile(r"[\x00-\x1f\x7f:*?~\\|/<>\[\]{}]+")
 
 
 def clean_query(query: str) -> str:
-    """Make of any text a search text that MediaWiki takes as plain words.
+    """Turn any string into a search text that MediaWiki reads as plain words.
 
     Args:
-        query: any text at all.
+        query: any string.
 
     Returns:
         At most 300 characters without search syntax; empty when nothing searchable is left.
@@ -54,20 +54,20 @@ class WikipediaSearch:
     """Searches Wikipedia, or another wiki with MediaWiki's search and TextExtracts extensions.
 
     A plain value: instances with equal fields share connections, and it pickles and forks like any value.
-    Safe to call from many threads; equal queries under way are asked once.
+    Safe to call from many threads; equal queries at the same time send one request.
 
     Attributes:
         k: passages wanted.
         language: Wikipedia's language code, as in its address.
-        user_agent: names the project and how to reach its owner, as Wikimedia's policy asks.
+        user_agent: names the project and how to reach its owner, as Wikimedia's policy requires.
         timeout: seconds to wait for one connection or one piece of an answer.
         deadline: seconds a search may take with all its retries; only queueing behind this process's own requests
             (`min_interval` each) comes on top.
-        max_attempts: how often one request is sent at most.
+        max_attempts: how many times one request is sent at most.
         min_interval: seconds between the starts of two live requests of this process to the same host.
         backoff: seconds before the first retry, doubling with each, with jitter.
         max_chars: a longer lead is cut at a word, with an ellipsis.
-        cache_dir: where found passages are kept for good; None keeps nothing.
+        cache_dir: where the passages found are stored; None stores nothing.
         api_url: address of the api.php to ask; None means Wikipedia's own in `language`.
 
     Raises:
@@ -104,13 +104,13 @@ class WikipediaSearch:
         """Find the leads of the pages that fit a query best.
 
         Args:
-            query: any text at all; see `clean_query`. Pages without a lead (bare lists of meanings) are skipped.
+            query: any string; see `clean_query`. Pages without a lead (bare lists of meanings) are skipped.
 
         Returns:
             At most k passages, best first; empty when nothing was found.
 
         Raises:
-            SearchError: Wikipedia could not be asked, or the cache fails; nothing is cached then.
+            SearchError: Wikipedia did not answer within the deadline, or the cache fails; nothing is stored then.
         """
         text = clean_query(query)
         if not text:
@@ -131,7 +131,7 @@ def _cut(text: str, max_chars: int) -> str:
 
 
 class _Connection:
-    """One process's live side of a WikipediaSearch; its coroutines run on the process's event loop."""
+    """What a process holds for a WikipediaSearch: the client, the cache and the searches in progress."""
 
     def __init__(self, spec: WikipediaSearch, paces: dict[str, Pace]) -> None:
         self._spec = spec
@@ -177,7 +177,7 @@ class _Connection:
         await self._transport.aclose()
 
     async def _ask(self, key: str, query: str) -> tuple[Passage, ...]:
-        """Find passages within the deadline and keep them."""
+        """Find passages within the deadline and store them."""
         try:
             async with asyncio.timeout(self._spec.deadline) as clock:
                 DEADLINE.set(clock)

@@ -1,4 +1,4 @@
-"""From episodes to the advantage of every token: the estimator's (B, K) laid over the tokens of each turn."""
+"""From episodes to the advantage of every token: each turn's advantage is copied to its tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from turnenv.types import End, Episode
 
 
 def turn_batch(episodes: Sequence[Episode], group_size: int) -> TurnBatch:
-    """What an estimator reads of B episodes, of which each `group_size` consecutive ones are a group.
+    """Make an estimator's input from B episodes; each `group_size` consecutive ones are a group.
 
     Of the optional fields it has those of `turnenv.credit.TRAINING_FIELDS`.
     """

@@ -81,10 +81,10 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self._refuse(_OF_THE_ESTIMATOR, "the estimator makes the advantages; use credit and credit_kwargs instead")
-        self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k alone")
-        if self.num_train_seeds is not None and self.num_train_seeds < self.groups_a_batch:
+        self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k only")
+        if self.num_train_seeds is not None and self.num_train_seeds < self.groups_per_batch:
             raise ValueError(
-                f"num_train_seeds={self.num_train_seeds} does not fill one batch of {self.groups_a_batch} groups "
+                f"num_train_seeds={self.num_train_seeds} does not fill one batch of {self.groups_per_batch} groups "
                 "(batch size · accumulation steps · processes / num_generations): name more seeds or play fewer groups"
             )
         if self.temperature <= 0.0:
@@ -102,7 +102,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
         return dict(self.credit_kwargs or {})  # type: ignore[arg-type]
 
     @property
-    def groups_a_batch(self) -> int:
+    def groups_per_batch(self) -> int:
         """Groups that are played at a time, over all processes."""
         return int(self.generation_batch_size) // int(self.num_generations)
 

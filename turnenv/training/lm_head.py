@@ -1,4 +1,4 @@
-"""Spares the LM head the tokens that nobody trains: it is a costly layer, and most tokens are the environment's."""
+"""Runs the LM head on sampled tokens only: it is a costly layer, and most tokens are the environment's."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def only_sampled_tokens(model: nn.Module, sampled: Tensor) -> Iterator[None]:
     """While open, TRL's fused LM head scores sampled tokens only; elsewhere log-probability and entropy are 0.
 
     The loss masks both there. On a CPU, TRL would score every position, prompt and padding too, since tiles of changing
-    shape cost a recompilation on some accelerators; on a CPU they cost nothing. So the head is given the hidden states
-    of the sampled tokens alone, as one row, with `shift_labels` in place of `labels`, and its row is spread again.
+    shape cost a recompilation on some accelerators; on a CPU they cost nothing. So the head gets the hidden states of
+    the sampled tokens only, as one row, with `shift_labels` in place of `labels`, and its output is put back in place.
 
-    Nothing but PyTorch's hooks is used, on the model and on its backbone; they are removed at the end.
+    It uses PyTorch's hooks on the model and on its backbone, and removes them at the end.
 
     Args:
         model: what the loss calls with `fused_lm_head=True` and `labels=`; it may be wrapped for DDP or PEFT.

@@ -1,4 +1,4 @@
-"""What an estimator remembers from batch to batch goes into the checkpoints, and comes back with them."""
+"""Saves the state that an estimator keeps between batches with the checkpoints, and loads it with them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ FILE = "credit.json"
 
 @runtime_checkable
 class Remembering(Protocol):
-    """An estimator that remembers earlier batches."""
+    """An estimator with state that it keeps between batches."""
 
     def remembered(self) -> Mapping[str, Any]:
-        """What it remembers, as JSON takes it."""
+        """Return the state, as JSON values."""
 
     def recall(self, remembered: Mapping[str, Any]) -> None:
-        """Go on from what was remembered."""
+        """Restore the state that `remembered` returned."""
 
 
 class CreditMemory(TrainerCallback):
-    """Writes what the estimator remembers into each checkpoint, and reads it when training goes on from one."""
+    """Writes the estimator's state into each checkpoint, and reads it when training resumes from one."""
 
     def __init__(self, estimator: Remembering) -> None:
         self._estimator = estimator
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Write beside the weights."""
+        """Write the state next to the weights."""
         if state.is_world_process_zero:
             path = _path(args, state)
             path.with_suffix(".part").write_text(json.dumps(self._estimator.remembered()), encoding="utf-8")
@@ -41,7 +41,7 @@ class CreditMemory(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Read, if training goes on from a checkpoint of this folder."""
+        """Read the state, if training resumes from a checkpoint of this folder."""
         path = _path(args, state)
         if state.global_step and path.exists():
             self._estimator.recall(json.loads(path.read_text(encoding="utf-8")))

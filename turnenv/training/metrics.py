@@ -1,4 +1,4 @@
-"""What is reported of a batch of episodes and of the advantages they were given, by the names of the glossary."""
+"""The metrics of a batch of episodes and of its advantages, by the names of the glossary."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def episode_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
 
 
 def advantage_metrics(batch: TurnBatch, advantages: NDArray[np.float64]) -> dict[str, float]:
-    """How the credit fell.
+    """Metrics of the advantages.
 
     Args:
         batch: what the estimator was given.

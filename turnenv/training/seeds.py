@@ -1,4 +1,4 @@
-"""The dataset of a run: which episodes it plays, as rows of seeds that TRL repeats once a group member."""
+"""The dataset of a run: which episodes it plays, as rows of seeds that TRL repeats for each member of a group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datasets import Dataset
 
 
 def seed_dataset(num_seeds: int, *, seed: int = 0, tasks: Sequence[int] | None = None) -> Dataset:
-    """One row an episode group; the members of a group share a row, hence its seed, its task and its noise.
+    """Make one row per group; the members of a group share its row, and so its seed, its task and its noise.
 
     Args:
         num_seeds: rows.

@@ -158,7 +158,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         episodes: list[Episode] = gather_object([_without_text(row["episode"]) for row in inputs])
         group_size = self.num_generations if self.model.training else self.num_generations_eval
         batch = turn_batch(episodes, group_size)
-        # What an estimator remembers, it remembers of training alone.
+        # An estimator's state comes from training alone.
         estimator = self._estimator if self.model.training else copy.deepcopy(self._estimator)
         advantages_BK = estimator(batch, **self.args.credit_options)
         first = self.accelerator.process_index * len(inputs)
@@ -230,8 +230,8 @@ def _seeds_needed(args: TurnGRPOConfig) -> int:
         return args.num_train_seeds
     if args.max_steps <= 0:
         return _DEFAULT_SEEDS
-    batches_a_step = args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations)
-    return int(math.ceil(args.max_steps * batches_a_step) * args.groups_a_batch)
+    batches_per_step = args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations)
+    return int(math.ceil(args.max_steps * batches_per_step) * args.groups_per_batch)
 
 
 def _tokenizer_of(model: str | PreTrainedModel, args: TurnGRPOConfig) -> PreTrainedTokenizerBase:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import httpx
 import platformdirs
 import pydantic
 
-from turnenv.extras import needs
 from turnenv.net.cache import AnswerCache
-from turnenv.net.connections import ConnectionPool
+from turnenv.net.chat import ChatError, ChatServer, Peer, RetryableError
 from turnenv.net.loop import ask, kept
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 __all__ = ["EndpointJudge", "Judge", "JudgeError", "Message"]
 
@@ -80,15 +72,6 @@ _VERDICT_FORMAT: Any = {
     "type": "json_schema",
     "json_schema": {"name": "verdict", "strict": True, "schema": _Verdict.model_json_schema()},
 }
-
-
-#: What the openai client reads from the environment besides the address and OPENAI_API_KEY.
-_CREDENTIALS = ("OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
-_DEFAULT_ADDRESS = "https://api.openai.com/v1"
-
-
-class _PassingError(JudgeError):
-    """A failure that a retry may fix."""
 
 
 @dataclass(frozen=True)
@@ -154,82 +137,48 @@ class EndpointJudge:
             {"role": "system", "content": _TASK.format(rubric=self.rubric)},
             {"role": "user", "content": json.dumps(conversation)},
         ]
-        account = self._account()
-        key = json.dumps([account, self.model, self.max_tokens, messages])
+        server = ChatServer(self.base_url, self.api_key, self.timeout)
+        key = json.dumps([server.account(), self.model, self.max_tokens, messages])
         cache = None if self.cache_dir is None else AnswerCache(Path(self.cache_dir) / "verdicts.sqlite3", JudgeError)
         known = cache.get(key) if cache else None
         if known is not None:
             return float(known)
-        client = kept((self, account), functools.partial(self._client, account[0]), _close)
         budget = kept((self, _Budget), lambda: _Budget(self.max_calls))
         try:
+            client = server.client(self._peer)
             verdict = ask(
-                lambda: self._attempt(client, budget, messages),
-                passing=_PassingError,
+                lambda: self._attempt(server, client, budget, messages),
+                passing=RetryableError,
                 max_attempts=self.max_attempts,
                 backoff=self.backoff,
                 deadline=self.deadline,
             )
         except TimeoutError as error:
-            raise JudgeError(f"the judge {self.model!r} gave no verdict within {self.deadline} s") from error
+            raise JudgeError(f"{self._peer.name} gave no verdict within {self.deadline} s") from error
+        except ChatError as error:
+            raise JudgeError(str(error)) from error
         if cache:
             cache.put(key, verdict)
         return verdict
 
-    def _account(self) -> tuple[str, str]:
-        """The address to ask, and a digest of the credentials; both may come from the environment, which may change."""
-        address = self.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or _DEFAULT_ADDRESS
-        credentials = [self.api_key or os.environ.get("OPENAI_API_KEY"), *map(os.environ.get, _CREDENTIALS)]
-        return address, hashlib.blake2b(json.dumps(credentials).encode(), digest_size=16).hexdigest()
+    @property
+    def _peer(self) -> Peer:
+        return Peer(f"the judge {self.model!r}", "verdict")
 
-    def _client(self, address: str) -> AsyncOpenAI:
-        with needs("judge", "EndpointJudge"):
-            import openai
-        if not _is_address(address):
-            raise JudgeError(f"the judge {self.model!r} cannot be asked: {address!r} is not an address of HTTP")
-        # Any, because openai 3 declares its own fork of httpx and takes httpx as well.
-        http_client: Any = httpx.AsyncClient(transport=ConnectionPool(), timeout=self.timeout, follow_redirects=True)
-        try:
-            return openai.AsyncOpenAI(base_url=address, api_key=self.api_key, max_retries=0, http_client=http_client)
-        except openai.OpenAIError as error:
-            raise JudgeError(f"the judge {self.model!r} cannot be asked: {error}") from error
-
-    async def _attempt(self, client: AsyncOpenAI, budget: _Budget, messages: list[Any]) -> float:
-        import openai
-
+    async def _attempt(self, server: ChatServer, client: Any, budget: _Budget, messages: list[Any]) -> float:
         budget.spend()
-        try:
-            completion = await client.chat.completions.create(
-                model=self.model,
-                messages=messages,
-                temperature=0.0,
-                max_tokens=self.max_tokens,
-                timeout=self.timeout,
-                response_format=_VERDICT_FORMAT,
-            )
-            content = completion.choices[0].message.content or ""
-            return _Verdict.model_validate_json(content).score
-        except openai.APIStatusError as error:
-            kind = _PassingError if error.status_code in (408, 409, 429) or error.status_code >= 500 else JudgeError
-            raise kind(f"the judge {self.model!r} answered HTTP {error.status_code}: {str(error)[:200]!r}") from error
-        except openai.OpenAIError as error:
-            cause = error.__cause__ or error
-            raise _PassingError(f"the judge {self.model!r} cannot be reached ({cause!r})") from error
-        except Exception as error:
-            # The client builds its answer without checking it, so a server of another kind shows up here as anything.
-            raise _PassingError(f"the judge {self.model!r} sent no verdict: {str(error)[:200]!r}") from error
+        fields = {
+            "model": self.model,
+            "messages": messages,
+            "temperature": 0.0,
+            "max_tokens": self.max_tokens,
+            "response_format": _VERDICT_FORMAT,
+        }
+        return await server.complete(client, self._peer, fields, _read_verdict)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        return False
-    return url.scheme in ("http", "https") and bool(url.host)
-
-
-async def _close(client: AsyncOpenAI) -> None:
-    await client.close()
+def _read_verdict(answer: Any) -> float:
+    return _Verdict.model_validate_json(answer["choices"][0]["message"]["content"] or "").score
 
 
 class _Budget:

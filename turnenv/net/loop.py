@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
 import anyio
-import tenacity
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from turnenv.net.retrying import retried
 
 __all__ = ["ask", "await_on_loop", "kept", "submit"]
 
@@ -35,7 +36,7 @@ def ask(
 
     Args:
         attempt: sends one request.
-        passing: failures after which it is called again.
+        passing: failures after which it is called again, `retry_after` seconds later if they have that attribute.
         max_attempts: how often it is called at most; the last failure is raised.
         backoff: seconds before the first retry, doubling with each, with jitter.
         deadline: seconds for everything; a retry that would begin later is not made.
@@ -43,17 +44,8 @@ def ask(
     Raises:
         TimeoutError: no answer came within `deadline` seconds.
     """
-    retrying = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(passing),
-        wait=tenacity.wait_exponential_jitter(initial=backoff, jitter=backoff),
-        stop=tenacity.stop_any(tenacity.stop_after_attempt(max_attempts), tenacity.stop_before_delay(deadline)),
-        reraise=True,
-    )
-
-    async def attempted() -> ResultT:  # tenacity awaits what it can see to be a coroutine function, so no lambda
-        return await attempt()
-
-    return await_on_loop(retrying(attempted), deadline)
+    attempts = retried(attempt, passing=passing, max_attempts=max_attempts, backoff=backoff, deadline=deadline)
+    return await_on_loop(attempts, deadline)
 
 
 def await_on_loop(coroutine: Coroutine[Any, Any, ResultT], deadline: float) -> ResultT:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import datetime
-import email.utils
 import math
 from typing import Annotated
 
@@ -14,6 +12,7 @@ import pydantic
 import tenacity
 
 from turnenv.net.connections import ConnectionPool
+from turnenv.net.retrying import WaitAsAsked, read_retry_after
 from turnenv.search.base import SearchError, few
 
 __all__ = ["DEADLINE", "LATER", "ApiError", "MediaWikiTransport", "Pace"]
@@ -158,7 +157,7 @@ class MediaWikiTransport(httpx.AsyncBaseTransport):
         own = httpx.Request(request.method, url, headers=headers, extensions=request.extensions)
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, ApiError) and error.transient),
-            wait=_WaitAsAsked(self._backoff),
+            wait=WaitAsAsked(self._backoff),
             stop=tenacity.stop_any(tenacity.stop_after_attempt(self._max_attempts), _StopWhenLate()),
             reraise=True,
         )
@@ -193,18 +192,6 @@ def _when(clock: asyncio.Timeout) -> float:
     return math.inf if when is None else when
 
 
-class _WaitAsAsked(tenacity.wait.wait_base):
-    """Waits as long as Retry-After says, plus an exponential backoff with jitter."""
-
-    def __init__(self, backoff: float) -> None:
-        self._backoff = tenacity.wait_exponential_jitter(initial=backoff, jitter=backoff)
-
-    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = error.retry_after if isinstance(error, ApiError) else 0.0
-        return asked + self._backoff(retry_state)
-
-
 class _StopWhenLate(tenacity.stop.stop_base):
     """Stops, with the failure's own message, if the next wait would end after the deadline."""
 
@@ -214,7 +201,7 @@ class _StopWhenLate(tenacity.stop.stop_base):
 
 def _check(response: httpx.Response, host: str) -> None:
     """Raise ApiError unless the response is a MediaWiki answer."""
-    status, retry_after = response.status_code, _retry_after(response)
+    status, retry_after = response.status_code, read_retry_after(response.headers)
     if status != 200:
         silence = f" and asked for {retry_after:.0f} s of silence" if retry_after else ""
         message = f"{host} answered HTTP {status}{silence}; {_FIXES.get(status, LATER)}"
@@ -232,16 +219,3 @@ def _check(response: httpx.Response, host: str) -> None:
         raise ApiError(message, transient=code.startswith(_TRANSIENT_CODES), retry_after=retry_after)
     if answer.query is None:
         raise ApiError(f"{host} sent an answer without 'query'; check api_url, or {LATER}", transient=True)
-
-
-def _retry_after(response: httpx.Response) -> float:
-    """Seconds in Retry-After, which is a number or a date; 0 when it is absent, past or unreadable."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        date = email.utils.parsedate_to_datetime(text)
-        aware = date if date.tzinfo else date.replace(tzinfo=datetime.UTC)
-        return max(0.0, (aware - datetime.datetime.now(datetime.UTC)).total_seconds())
-    except (IndexError, OverflowError, TypeError, ValueError):
-        return 0.0

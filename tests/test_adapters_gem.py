@@ -101,7 +101,7 @@ def test_twins_in_lock_step_agree_where_gems_own_part():
                 seen.append(twin.step(action)[4]["suffix"])
         return boards
 
-    assert gems(1)[0] != gems(2)[0], "GEM has mended its twins: say so in the docstring"
+    assert gems(1)[0] != gems(2)[0], "GEM has fixed its twins: say so in the docstring"
     twins = [GemEnv("game:Game2048-v0-easy") for _ in range(2)]
     boards = [[twin.reset(seed=3)[0]] for twin in twins]
     for action in actions:

@@ -93,7 +93,7 @@ def test_twins_in_lock_step_agree_where_textarenas_own_part():
                 twin.step(action)
         return twins[0].state.game_state
 
-    assert raw(1) != raw(2), "TextArena has mended its twins: say so in the docstring"
+    assert raw(1) != raw(2), "TextArena has fixed its twins: say so in the docstring"
     twins = [TextArenaEnv("2048-v0") for _ in range(2)]
     seen = [[twin.reset(seed=3)[0]] for twin in twins]
     for action in actions:

@@ -1,4 +1,4 @@
-"""Question sets: every form a file may have, TriviaQA by the real loading code, and errors that say what to mend."""
+"""Question sets: every form a file may have, TriviaQA by the real loading code, and errors that say what to fix."""
 
 from __future__ import annotations
 

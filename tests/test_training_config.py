@@ -1,4 +1,4 @@
-"""TurnGRPOConfig: arguments that would not be read, or could not work, are refused with the mend."""
+"""TurnGRPOConfig: arguments that would not be read, or could not work, are refused with the fix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from turnenv.training import TurnGRPOConfig, seed_dataset
 
 
 @pytest.mark.parametrize(
-    ("wrong", "mend"),
+    ("wrong", "fix"),
     [
         ({"max_turn_tokens": 0}, "must be at least 1"),
         ({"max_turns": 0}, "must be at least 1"),
@@ -28,8 +28,8 @@ from turnenv.training import TurnGRPOConfig, seed_dataset
         ({"use_vllm": True}, "does not drive vLLM"),
     ],
 )
-def test_impossible_combinations_are_refused(tmp_path: Path, wrong: dict[str, Any], mend: str) -> None:
-    with pytest.raises(ValueError, match=mend):
+def test_impossible_combinations_are_refused(tmp_path: Path, wrong: dict[str, Any], fix: str) -> None:
+    with pytest.raises(ValueError, match=fix):
         config(tmp_path, **wrong)
 
 

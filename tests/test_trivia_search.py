@@ -1,4 +1,4 @@
-"""TriviaSearch: the paper's rewards with their defects mended, on questions and a search of the tests' own."""
+"""TriviaSearch: the paper's rewards with their defects fixed, on questions and a search of the tests' own."""
 
 import json
 

@@ -98,7 +98,7 @@ class Problem:
         return self._logits(self.cell.start_right, 0.0)
 
     def starts(self, groups: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """A first state for each of so many groups, int (groups,)."""
+        """A first state for each group, int (groups,)."""
         return rng.choice(len(self.model.keys), size=groups, p=self.model.start)
 
     def _logits(self, right: float | None, spread: float) -> Floats:

@@ -1,4 +1,4 @@
-"""One cell in a process of its own: every estimator that is asked for, one row each."""
+"""One cell in a process of its own: every requested estimator, one row each."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _STYLE: dict[str, Any] = {
 
 
 def new_figure(width: float, height: float, dpi: int) -> Figure:
-    """A figure of so many inches that needs no display."""
+    """A figure of this size in inches that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

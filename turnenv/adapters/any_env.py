@@ -77,7 +77,7 @@ def env_maker(env: AnyEnv, *, max_turns: int | None = None, **kwargs: Any) -> Ca
 
     Args:
         env: what to play; see `as_text_env`.
-        max_turns: put a `TimeLimit` of so many turns around it.
+        max_turns: wrap it in a `TimeLimit` of this many turns.
         **kwargs: passed to `gymnasium.make` or to the function.
 
     Raises:

@@ -19,7 +19,7 @@ __all__ = ["GemEnv", "make_vector"]
 class GemEnv(PeerEnv):
     r"""An environment that `gem.make` makes, without GEM's wrappers.
 
-    GEM has one reward a step: that of the step which ends the episode is the outcome's, the others are turn rewards.
+    GEM has one reward per step: that of the step which ends the episode is the outcome's, the others are turn rewards.
     GEM does not say whether it understood an action: `valid_action` is always True. Task i is the episode that GEM
     plays with seed i. Each episode has a fresh environment, so that one which loads a data set does so each time.
 

@@ -61,7 +61,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         outcome: the outcome's reward on the closing step, by component if it is a mapping.
         success: True if the closing step solved the task.
         system_prompt: what the agent reads first; by default the environment's attribute of that name, or "".
-        state_key: what tells two states apart, made of an observation; by default the seed and all actions so far.
+        state_key: what distinguishes two states, made of an observation; by default the seed and all actions so far.
         max_turns: the turn after which an episode is cut; by default that of a `TimeLimit`, or 1000.
         blocking: True if a step waits for something outside this process, so that batches step in threads; by default
             the environment's attribute of that name, or False.
@@ -110,7 +110,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         """Begin an episode with this seed; `options["task"]` may be 0, the rest goes to the environment.
 
         Raises:
-            ValueError: if another task than 0 is asked for.
+            ValueError: if `options` name another task than 0.
         """
         super().reset(seed=seed)
         rest = dict(options or {})

@@ -142,7 +142,7 @@ def _worth_asking(question: str, answers: Sequence[str]) -> bool:
 
 
 def _words(text: str) -> str:
-    """The words of a text, lower case and parted by single spaces; + and # are letters here (C++, +33)."""
+    """The words of a text, lower case and separated by single spaces; + and # are letters here (C++, +33)."""
     return " ".join(_WORD.findall(text.lower()))
 
 

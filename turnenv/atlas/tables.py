@@ -105,7 +105,7 @@ def _relation(column: str, entry: dict[str, Any]) -> Relation:
 
 
 def _rows(table: str) -> Iterator[Row]:
-    """Read a table: fields are parted by semicolons, a value and its aliases by bars."""
+    """Read a table: fields are separated by semicolons, a value and its aliases by bars."""
     for record in csv.DictReader(table.splitlines(), delimiter=";", strict=True):
         title = record["title"]
         name = record["name"] or title

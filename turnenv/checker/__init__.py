@@ -84,7 +84,7 @@ def check_env(
     and sums of `info`; no reward lost; any text a legal action; a finished episode that refuses to go on; task
     picking; equal seeds, equal episodes; `snapshot` and `restore`; a pickled copy; and no farming by looping: no
     action, repeated until the end, is paid for coming back to a state (`state_key`), nor more than the best solved
-    episode's return. For an id also: twins in lock-step and turn about, the spec through JSON and pickle, and the
+    episode's return. For an id also: twins in lock-step and alternately, the spec through JSON and pickle, and the
     same episodes in turnenv's batch and in Gymnasium's.
 
     Args:
@@ -149,7 +149,7 @@ def _claims_of_copies(
         return (("twins, spec and batches", lambda: "register the bare environment and give its id"),)
     over_processes = partial(copies.check_gymnasium_batch, env, recordings[:_PROCESSES], "async")
     return (
-        ("twins in lock-step and turn about", lambda: copies.check_twins(single, as_text_env(env), recordings)),
+        ("twins in lock-step and alternately", lambda: copies.check_twins(single, as_text_env(env), recordings)),
         ("the spec survives JSON and pickle", partial(copies.check_spec, single)),
         ("turnenv's batch plays the same", partial(copies.check_batch, env, recordings)),
         ("Gymnasium's sync batch plays the same", partial(copies.check_gymnasium_batch, env, recordings, "sync")),

@@ -18,10 +18,10 @@ from turnenv.rollout import vectorise
 
 
 def check_twins(env: TextEnvironment, twin: TextEnvironment, recordings: Sequence[Recording]) -> None:
-    """Two environments in lock-step on one seed, then turn about on two seeds, play what one played alone."""
+    """Two environments stepped in lock-step (same seed) and alternately (two seeds) reproduce a solo run."""
     for left, right in zip(recordings, (*recordings[1:], recordings[0]), strict=True):
-        _turn_about(env, twin, left, left, "twins in lock-step")
-        _turn_about(env, twin, left, right, "twins turn about")
+        _alternate(env, twin, left, left, "twins in lock-step")
+        _alternate(env, twin, left, right, "twins alternately")
 
 
 def check_pickle(env: TextEnvironment, recordings: Sequence[Recording]) -> str:
@@ -68,7 +68,7 @@ def check_gymnasium_batch(env_id: str, recordings: Sequence[Recording], mode: st
     _check_batch(batch, recordings, f"in Gymnasium's {mode} batch")
 
 
-def _turn_about(env: TextEnvironment, twin: TextEnvironment, left: Recording, right: Recording, who: str) -> None:
+def _alternate(env: TextEnvironment, twin: TextEnvironment, left: Recording, right: Recording, who: str) -> None:
     require(env.reset(seed=left.seed) == left.start, f"{who}, seed {left.seed} begins differently")
     require(twin.reset(seed=right.seed) == right.start, f"{who}, seed {right.seed} begins differently")
     for mine, its in zip_longest(range(len(left.actions)), range(len(right.actions))):

@@ -180,7 +180,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             raise TypeError(f"an action is the agent's text, a str; got {type(action).__name__}")
         self._turn = turn = self._turn + 1
         key = hash_state(self.state_key(self._state))
-        # One stand-in serves all turns: making one a turn takes longer than setting it back.
+        # One generator object is reused for all turns: making one per turn takes longer than resetting it.
         rng = self._rng
         rng.turn, rng.draws, rng.generator = turn, 0, None
         text, rewards, valid, outcome = self.respond(self._state, action, rng)

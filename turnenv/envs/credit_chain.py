@@ -64,7 +64,7 @@ class CreditChain(TextEnv[Walk]):
     * "hackable": pays the first attempt at any position for a bait, which is never the right action.
     * "shuffled": pays the first attempt for an action drawn for that position of the task: the right density, no sense.
 
-    A message without an action counts as a wrong action. With `errors="silent"` the agent is not told of an error, the
+    A message without an action counts as a wrong action. With `errors="silent"` the agent does not learn of an error, the
     chain runs to its end and fails there. A grey position, and each of the `delay` turns at the end, changes nothing:
     its true advantage in the outcome is 0.
 
@@ -208,7 +208,7 @@ class CreditChain(TextEnv[Walk]):
         return state.task, turn, state.position, state.furthest, int(state.tried), int(state.intact)
 
     def observation_key(self, state: Walk) -> tuple[int, ...]:
-        """What the agent can tell apart: not whether the chain was broken in silence."""
+        """What the agent can distinguish: not whether the chain was broken silently."""
         return state.task, state.turn if self._clock else 0, state.position
 
 

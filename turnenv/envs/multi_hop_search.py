@@ -50,7 +50,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
-        ValueError: if an argument is out of range or names nothing known, or no question has so many hops.
+        ValueError: if an argument is out of range or names nothing known, or no question has that many hops.
     """
 
     weights: ClassVar[Mapping[str, float]] = WEIGHTS
@@ -86,7 +86,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         )
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Dialogue, str]:
-        """Task i is the i-th question of the split that has so many hops."""
+        """Task i is the i-th question of the split with a number of hops in this range."""
         task = options["task"]
         state = Dialogue(task)
         return state, f"Question: {self._questions[task].question}\nYou have {self.turns_allowed(state)} messages."

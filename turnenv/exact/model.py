@@ -43,7 +43,7 @@ class Enumerable(Protocol):
         """As `TextEnv.state_key`, hashable; equal keys must mean equal futures."""
 
     def observation_key(self, state: Any) -> object:
-        """What the agent can tell apart, hashable; the state's key where it sees everything that matters."""
+        """What the agent can distinguish, hashable; the state's key where it sees everything that matters."""
 
     def silence(self, state: Any) -> Mapping[str, float]:
         """As `TextEnv.silence`."""

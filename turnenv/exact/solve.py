@@ -1,6 +1,6 @@
 """Exact values of an enumerated environment: the optimum's, a policy's, and the policy's true gradient.
 
-Axes: S states, O observations that the agent can tell apart, A actions, N branches of an action at most, H turns (the
+Axes: S states, O observations that the agent can distinguish, A actions, N branches of an action at most, H turns (the
 horizon), B simulated episodes. Times count the turns taken so far, so that a value at t is that of having H - t turns
 left; nothing is discounted.
 """
@@ -76,7 +76,7 @@ class Rollouts:
 
 
 def optimal(model: TabularModel, objective: Objective = "outcome") -> Values:
-    """Q* and V* by backward induction, of an agent that sees the state (not only what `observations` tells apart)."""
+    """Q* and V* by backward induction, of an agent that sees the state (not only what `observations` distinguishes)."""
     return _backward(model, None, objective)
 
 

@@ -35,7 +35,7 @@ class Mood:
     done: bool = False
 
     def key(self) -> object:
-        """What tells two moods apart."""
+        """What distinguishes two moods."""
         return self.patience, self.request, tuple(self.told), self.spoken, self.insisted, self.done
 
 

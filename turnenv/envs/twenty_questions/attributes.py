@@ -162,7 +162,7 @@ def plain(text: str) -> str:
 
 
 def as_number(value: str) -> int | None:
-    """The whole number that a value is, thousands parted or not, or None."""
+    """The whole number that a value is, with or without thousands separators, or None."""
     found = _NUMBER.fullmatch(value)
     return None if found is None else int(found[1].replace(",", ""))
 

@@ -72,7 +72,7 @@ def probe_judge(
     corrected for the number of probes.
 
     Args:
-        make_judge: from a rubric to the judge; called twice, with the criteria one a line in both orders.
+        make_judge: from a rubric to the judge; called twice, with the criteria one per line, in both orders.
         criteria: the rubric's lines.
         samples: the turns, at least 2.
         probes: by name.

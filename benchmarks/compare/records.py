@@ -68,7 +68,9 @@ class Settings(Record):
         default=256, gt=0, description="held-out episodes before and after training, for each seed"
     )
     eval_batch: int = Field(default=128, gt=0, description="how many of them are played at a time")
-    eval_every: int = Field(default=0, ge=0, description="also evaluate each time this many steps have passed; 0 for never")
+    eval_every: int = Field(
+        default=0, ge=0, description="also evaluate each time this many steps have passed; 0 for never"
+    )
     trainer_kwargs: dict[str, Any] = Field(default_factory=dict, description="more fields of TurnGRPOConfig")
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="what the model runs on; auto takes a GPU if there is one"

@@ -64,9 +64,9 @@ class CreditChain(TextEnv[Walk]):
     * "hackable": pays the first attempt at any position for a bait, which is never the right action.
     * "shuffled": pays the first attempt for an action drawn for that position of the task: the right density, no sense.
 
-    A message without an action counts as a wrong action. With `errors="silent"` the agent does not learn of an error, the
-    chain runs to its end and fails there. A grey position, and each of the `delay` turns at the end, changes nothing:
-    its true advantage in the outcome is 0.
+    A message without an action counts as a wrong action. With `errors="silent"` the agent does not learn of an error:
+    the chain runs to its end and fails there. A grey position, and each of the `delay` turns at the end, changes
+    nothing: its true advantage in the outcome is 0.
 
     Args:
         length: positions that show a signal, 2 to 64.

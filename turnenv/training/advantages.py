@@ -28,20 +28,32 @@ def turn_batch(episodes: Sequence[Episode], group_size: int) -> TurnBatch:
     )
 
 
-def spread_over_tokens(advantages: NDArray[float64], turn_of: Sequence[Sequence[int]], width: int) -> Tensor:
-    """Give each token the advantage of the turn it was sampled in.
+def turns_of_tokens(turn_of: Sequence[Sequence[int]], width: int) -> Tensor:
+    """The turn that each token was sampled in.
 
     Args:
-        advantages: of turn k of episode b, (B, K).
         turn_of: B lists, the turn of each token, -1 for the environment's.
         width: T, at least the longest list.
 
     Returns:
-        Float32 (B, T), 0 on the environment's tokens and on padding.
+        Int (B, T), -1 on padding too.
     """
     turns_BT = torch.full((len(turn_of), width), -1, dtype=torch.long)
     for row, turns in enumerate(turn_of):
         turns_BT[row, : len(turns)] = torch.tensor(turns, dtype=torch.long)
+    return turns_BT
+
+
+def spread_over_tokens(advantages: NDArray[float64], turns_BT: Tensor) -> Tensor:
+    """Give each token the advantage of the turn it was sampled in.
+
+    Args:
+        advantages: of turn k of episode b, (B, K).
+        turns_BT: as of `turns_of_tokens`.
+
+    Returns:
+        Float32 (B, T), 0 on the environment's tokens and on padding.
+    """
     advantages_BK = torch.as_tensor(advantages, dtype=torch.float32)
-    assert advantages_BK.shape[0] == len(turn_of), f"{advantages_BK.shape[0]} rows of advantages for {len(turn_of)}"
+    assert advantages_BK.shape[0] == len(turns_BT), f"{advantages_BK.shape[0]} rows of advantages for {len(turns_BT)}"
     return torch.where(turns_BT >= 0, advantages_BK.gather(1, turns_BT.clamp(min=0)), 0.0)

@@ -11,6 +11,8 @@ from trl import GRPOConfig
 
 from turnenv.credit import ESTIMATORS, TRAINING_FIELDS, spec_of
 from turnenv.credit.checks import check_needs
+from turnenv.credit.options import check_choice
+from turnenv.training.ratio import LEVELS, REDUCTIONS
 
 _OF_THE_ESTIMATOR = {
     "scale_rewards": "group",
@@ -47,6 +49,20 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     credit_kwargs: dict[str, Any] | str | None = field(
         default=None, metadata={"help": "Options of the estimator, as JSON on the command line: '{\"lam\": 0.2}'."}
     )
+    importance_sampling_level: str = field(
+        default="token",
+        metadata={
+            "help": "What the loss takes its ratio of, where a batch is trained on more than once: token, turn or "
+            "sequence; each token keeps the advantage of its own turn (with sequence this is GSPO-token)."
+        },
+    )
+    turn_ratio: str = field(
+        default="mean",
+        metadata={
+            "help": "What importance_sampling_level='turn' makes of a turn's log-ratios: their mean, or their sum, the "
+            "ratio of the turn's probabilities."
+        },
+    )
     max_turns: int | None = field(
         default=None, metadata={"help": "Turns after which an episode is cut; the environment's own number by default."}
     )
@@ -80,6 +96,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
+        self._check_ratio()
         self._refuse(_OF_THE_ESTIMATOR, "the estimator makes the advantages; use credit and credit_kwargs instead")
         self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k only")
         if self.num_train_seeds is not None and self.num_train_seeds < self.groups_per_batch:
@@ -105,6 +122,14 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     def groups_per_batch(self) -> int:
         """Groups that are played at a time, over all processes."""
         return int(self.generation_batch_size) // int(self.num_generations)
+
+    def _check_ratio(self) -> None:
+        for name, choices in (("importance_sampling_level", LEVELS), ("turn_ratio", REDUCTIONS)):
+            check_choice(name, getattr(self, name), choices)
+        if self.turn_ratio != "mean" and self.importance_sampling_level != "turn":
+            raise ValueError(
+                f"turn_ratio={self.turn_ratio!r} would not be read: it belongs to importance_sampling_level='turn'"
+            )
 
     def _refuse(self, unread: dict[str, Any], why: str) -> None:
         for name, default in unread.items():

@@ -25,17 +25,19 @@ from turnenv.credit import TRAINING_FIELDS, Estimator, check_estimator
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.local import ChatPolicy, eos_ids_of
 from turnenv.rollout import collect, vectorise
-from turnenv.training.advantages import spread_over_tokens, turn_batch
+from turnenv.training.advantages import spread_over_tokens, turn_batch, turns_of_tokens
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.lm_head import only_sampled_tokens
 from turnenv.training.memory import CreditMemory, Remembering
 from turnenv.training.metrics import advantage_metrics, episode_metrics
+from turnenv.training.ratio import settle
 from turnenv.training.seeds import seed_dataset
 from turnenv.types import Episode
 
 TESTED_TRL = "trl>=1.14,!=1.15.0,<1.17"
 _OF_THE_TOKENIZER = ("revision", "trust_remote_code")
 _DEFAULT_SEEDS = 1000
+_MEANS_OVER_EPISODES = ("grpo", "sapo", "dr_grpo", "luspo")
 _EVAL_SALT = 0x5EED
 
 
@@ -98,6 +100,7 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             callbacks = [*(callbacks or []), CreditMemory(self._estimator)]
         self._batches: dict[tuple[str, int], TextVectorEnv] = {}
         self._rows: list[dict[str, Any]] = []
+        self._unsettled: dict[str, Any] | None = None
         if eval_dataset is None and args.eval_strategy != "no":
             eval_dataset = seed_dataset(args.num_eval_seeds, seed=args.seed + _EVAL_SALT)
         with _answered_warnings():
@@ -114,6 +117,8 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 peft_config=peft_config,
                 rollout_func=TurnGRPOTrainer._play,
             )
+        # TRL's loss knows tokens and episodes, and would give the tokens of an episode one advantage.
+        self.importance_sampling_level = "token"
         self.chat_frame = ChatFrame.from_tokenizer(
             self.processing_class,
             eos_ids=eos_ids_of(self.accelerator.unwrap_model(self.model)),
@@ -162,21 +167,54 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         estimator = self._estimator if self.model.training else copy.deepcopy(self._estimator)
         advantages_BK = estimator(batch, **self.args.credit_options)
         first = self.accelerator.process_index * len(inputs)
-        output["advantages"] = spread_over_tokens(
-            advantages_BK[first : first + len(inputs)],
-            [row["turn_of"] for row in inputs],
-            output["completion_ids"].shape[1],
-        ).to(output["completion_ids"].device)
+        turn_of_BT = turns_of_tokens([row["turn_of"] for row in inputs], output["completion_ids"].shape[1])
+        output["turn_of"] = turn_of_BT.to(output["completion_ids"].device)
+        output["advantages"] = spread_over_tokens(advantages_BK[first : first + len(inputs)], turn_of_BT).to(
+            output["completion_ids"].device
+        )
+        output |= self._denominators(episodes)
+        if self.args.top_p < 1.0 or self.args.top_k > 0:
+            # They are of the distribution that was cut, which no ratio may be taken to.
+            output.pop("sampling_per_token_logps", None)
         self._report(episode_metrics(episodes) | advantage_metrics(batch, advantages_BK))
         return output
 
-    def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        """TRL's loss, without running the LM head on what the environment wrote."""
-        # Against log-probabilities of all tokens a ratio would be taken where ours are left out.
-        if "old_per_token_logps" in inputs:
-            return super()._compute_loss(model, inputs)  # type: ignore[no-any-return]
+    def _denominators(self, episodes: Sequence[Episode]) -> dict[str, torch.Tensor]:
+        """By what a mean over all episodes of a batch has to be multiplied to be one over those that did not fault."""
+        live = sum(not episode.faulted for episode in episodes)
+        if self.loss_type not in _MEANS_OVER_EPISODES or live in (0, len(episodes)):
+            return {}
+        return {"rows_per_live_row": torch.tensor(len(episodes) / live, device=self.accelerator.device)}
+
+    def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+        """TRL's loss with our ratio, without running the LM head on what the environment wrote."""
+        self._unsettled = inputs = dict(inputs)
+        self._turn_of_BT = inputs["turn_of"]
         with only_sampled_tokens(model, inputs["tool_mask"]):
-            return super()._compute_loss(model, inputs)  # type: ignore[no-any-return]
+            loss: torch.Tensor = super()._compute_loss(model, inputs)
+        _check(self._unsettled is None, "its loss does not score a batch by _get_per_token_logps_and_entropies")
+        return loss
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """TRL's; when its loss calls this, the ratio is settled (see `turnenv.training.ratio.settle`)."""
+        logps_BT, *others = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        inputs, self._unsettled = self._unsettled, None
+        if inputs is not None:
+            # VESPO makes its weights itself, of tokens' ratios.
+            level = "token" if self.loss_type == "vespo" else self.args.importance_sampling_level
+            logps_BT = settle(inputs, logps_BT, level, self.args.turn_ratio)
+        return logps_BT, *others
+
+    def get_gamma_weights(self, mask: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        """VESPO's weights by TRL, of episodes or, where that is the ratio's level, of turns."""
+        weigh = super().get_gamma_weights
+        if self.args.importance_sampling_level != "turn":
+            return weigh(mask=mask, **kwargs)  # type: ignore[no-any-return]
+        weights_BT = torch.zeros_like(kwargs["log_ratio_per_token"])
+        for turn in range(int(self._turn_of_BT.max()) + 1):
+            turn_BT = (self._turn_of_BT == turn).int()
+            weights_BT += turn_BT * weigh(mask=mask * turn_BT, **kwargs)
+        return weights_BT
 
     def _report(self, metrics: Mapping[str, float]) -> None:
         mode = "train" if self.model.training else "eval"

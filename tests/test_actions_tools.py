@@ -2,9 +2,11 @@
 
 import copy
 import pickle
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field
 
 from turnenv.actions import Tool, Toolbox, ToolCall, ToolError
@@ -92,3 +94,24 @@ def test_a_copied_toolbox_works_on_the_copied_object(copied):
     assert counter.total == 2
     with pytest.raises(ToolError, match="wrong arguments for add: number"):
         twin.toolbox.run(ToolCall("add", {"number": "three"}))
+
+
+def echo(text: str, options: dict[str, Any], lines: list[str] = [], number: float = 0.0) -> Any:  # noqa: B006
+    """Return what it is given."""
+    return text, options, lines, number
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.text(), st.dictionaries(st.text(), json_values, max_size=4), st.lists(st.text(), max_size=3), st.floats(-1, 1)
+)
+def test_arguments_reach_the_tool_as_they_were_written(text, options, lines, number):
+    given_arguments = {"text": text, "options": options, "lines": lines, "number": number}
+    ran = Toolbox([echo]).run(ToolCall("echo", given_arguments))
+    assert repr(ran) == repr((text, options, lines, number))

@@ -196,8 +196,16 @@ def test_samples_are_seeded_and_their_answers_are_told_apart_by_the_article():
         article = sample.before[0].content.partition("\n\n")[0]
         assert sample.good != sample.poor
         assert sample.poor.removeprefix("The answer is ").removesuffix(".") not in article
-    with pytest.raises(ValueError, match="count must be"):
-        atlas_samples(100_000)
+
+
+@pytest.mark.parametrize("count", [-1, 0, 1, 100_000])
+def test_a_refused_count_names_the_actual_bounds(count):
+    with pytest.raises(ValueError, match=rf"count must be from 2 to \d+, got {count}") as refused:
+        atlas_samples(count)
+    most = int(re.search(r"to (\d+)", str(refused.value))[1])
+    assert len(atlas_samples(most)) == most > 20
+    with pytest.raises(ValueError, match=f"to {most}, got {most + 1}"):
+        atlas_samples(most + 1)
 
 
 def test_alterations_keep_the_message_they_alter():

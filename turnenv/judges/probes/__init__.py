@@ -1,4 +1,4 @@
-"""How hackable a judge is: how far its verdicts move when a message changes in ways that ought not to matter."""
+"""How hackable a judge is: how far its verdicts move when a message changes in ways that should not matter."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Write = Callable[["Sample"], str]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A turn that a good and a poor message were written for.
+    """A turn, with a good and a poor message for it.
 
     Attributes:
         before: the conversation up to the agent's message.

@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     MOVED = "MOVED"
     """The score moves by more than the tolerance."""
     BLIND = "BLIND"
-    """The judge does not score good messages above poor ones, so that the other probes mean nothing."""
+    """The judge does not score good messages above poor ones, so the other probes mean nothing."""
     BROKEN = "BROKEN"
     """The altered messages, or all, get no verdict: an agent can end its episode in a fault."""
     UNCLEAR = "unclear"
@@ -43,7 +43,7 @@ class Finding:
         pairs: how many pairs got both scores.
         failures: how many altered messages got no verdict though the plain ones did.
         verdict: what that says.
-        error: what the judge said at its first failure; "" without one.
+        error: the message of the judge's first failure; "" if there was none.
     """
 
     probe: str
@@ -66,7 +66,7 @@ def probe_judge(
     tolerance: float = 0.05,
     confidence: float = 0.95,
 ) -> tuple[Finding, ...]:
-    """Ask a judge the same with and without what ought not to matter.
+    """Measure how a judge's score moves when a message changes in ways that should not matter.
 
     Each probe compares paired scores; the interval of the mean shift is a percentile bootstrap over the samples, not
     corrected for the number of probes.
@@ -76,11 +76,11 @@ def probe_judge(
         criteria: the rubric's lines.
         samples: the turns, at least 2.
         probes: by name.
-        tolerance: the shift that does not matter, in units of the score (0…1).
+        tolerance: the largest shift that is accepted, in units of the score (0…1).
         confidence: of the intervals.
 
     Returns:
-        One finding a probe.
+        One finding per probe.
 
     Raises:
         ValueError: if there are fewer than 2 samples, or `tolerance` or `confidence` is not between 0 and 1.
@@ -105,7 +105,7 @@ def probe_judge(
 
 
 class _Asked:
-    """A judge that is asked once for each conversation; NaN where it fails or its verdict is not in 0…1."""
+    """A judge that is asked once per conversation; NaN where it fails or its verdict is not in 0…1."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge, self.error = judge, ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
 from turnenv.judges.endpoint import Message
@@ -22,23 +25,25 @@ def atlas_samples(count: int = 40, seed: int = 0) -> tuple[Sample, ...]:
     """Questions with the article that answers them; the poor message gives another question's answer.
 
     Raises:
-        ValueError: if `count` is below 2, or more than there are questions.
+        ValueError: if `count` is below 2 or above the number of questions that fit.
     """
+    samples = tuple(itertools.islice(_all_samples(seed), max(count, 0)))
+    if count < 2 or len(samples) < count:
+        most = sum(1 for _ in _all_samples(seed))
+        raise ValueError(f"count must be from 2 to {most}, got {count}")
+    return samples
+
+
+def _all_samples(seed: int) -> Iterator[Sample]:
     questions = load_questions("atlas", "validation")
     search = make_search("atlas")
     rng = np.random.default_rng(seed)
-    samples: list[Sample] = []
     for at in rng.permutation(len(questions)).tolist():
-        if len(samples) == count:
-            break
         question, other = questions[at], questions[int(rng.integers(len(questions)))]
         articles = search.search(question.question)
         if articles and _fits(question, other, articles[0].text):
             asked = f"Article: {articles[0].text}\n\nQuestion: {question.question}"
-            samples.append(Sample((Message("user", asked),), _answer(question), _answer(other)))
-    if not 2 <= len(samples) == count:
-        raise ValueError(f"count must be from 2 to {len(samples)}, got {count}")
-    return tuple(samples)
+            yield Sample((Message("user", asked),), _answer(question), _answer(other))
 
 
 def _fits(question: TriviaQuestion, other: TriviaQuestion, article: str) -> bool:

@@ -7,6 +7,7 @@ import datetime
 import json
 import math
 import numbers
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,8 @@ __all__ = ["TWICE", "Number", "Row", "Table"]
 TWICE = object()
 
 _RECORD = ("value", "aliases", "normalized_value", "normalized_aliases")
+#: Half a character: from JSON's escapes, or a byte that is no UTF-8.
+_HALF = re.compile("[\ud800-\udfff]")
 _FIX = "write a text or a list of texts"
 
 
@@ -168,7 +171,7 @@ class Row:
             return ""
         if (text := _written(value)) is None:
             raise self._bad(column, f"must hold texts, got {_short(value)}; {_FIX}")
-        if any("\ud800" <= char <= "\udfff" for char in text):
+        if _HALF.search(text):
             raise self._bad(column, f"holds what is no character: {text!a}; save the file as UTF-8")
         return text.strip()
 

@@ -20,6 +20,7 @@ PAGES = {
     "turnenv/README.md": 0,
     "turnenv/envs/README.md": 3,
     "turnenv/adapters/README.md": 1,
+    "turnenv/questions/README.md": 0,
     "turnenv/training/README.md": 1,
     "turnenv/judges/README.md": 0,
     "benchmarks/README.md": 0,

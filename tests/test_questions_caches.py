@@ -80,3 +80,13 @@ def test_a_link_is_the_file_that_it_names(tmp_path: Path) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(target)
         assert answers(link) == [(word,)]
+
+
+def test_environments_of_one_file_share_its_questions(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    rows = [{"question": "q", "answer": "Ulm", "titles": ["A", "B", "C"][:hops]} for hops in (1, 2, 3)]
+    path.write_text(lines(*rows))
+    one, two, other = (MultiHopSearch(questions=path, max_hops=hops) for hops in (2, 2, 3))
+    assert one._questions is two._questions
+    assert (one.num_tasks, other.num_tasks) == (1, 2)
+    assert TriviaSearch(questions=path)._questions is TriviaSearch(questions=path)._questions

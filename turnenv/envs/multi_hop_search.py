@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -121,12 +121,29 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         return state.task, state.turn, tuple(state.shown)
 
 
+class _Same:
+    """Questions as a key: equal to themselves alone, as comparing them would take longer than choosing."""
+
+    def __init__(self, questions: Sequence[HopQuestion]) -> None:
+        self.questions = questions
+
+    def __hash__(self) -> int:
+        return id(self.questions)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.questions is self.questions
+
+
 def _questions(source: str | os.PathLike[str], split: str, min_hops: int, max_hops: int) -> Sequence[HopQuestion]:
-    loaded = load_multihop_questions(source, split)
-    chosen = [question for question in loaded if min_hops <= len(question.titles) <= max_hops]
+    chosen = _of_hops(_Same(load_multihop_questions(source, split)), min_hops, max_hops)
     if not chosen:
         raise ValueError(f"no question of {source!r}, split {split!r}, has {min_hops} to {max_hops} hops")
-    return loaded if len(chosen) == len(loaded) else chosen
+    return chosen
+
+
+@lru_cache(maxsize=16)
+def _of_hops(loaded: _Same, min_hops: int, max_hops: int) -> Sequence[HopQuestion]:
+    return tuple(question for question in loaded.questions if min_hops <= len(question.titles) <= max_hops)
 
 
 make_vector = partial(TextVectorEnv, MultiHopSearch)

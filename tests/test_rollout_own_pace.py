@@ -25,7 +25,7 @@ class Paced:
         self.concurrency, self.wait, self.fail = concurrency, wait, dict(fail)
         self.running = self.most = 0
 
-    def converse(self, system_prompt, tools, seed):
+    def converse(self, system_prompt, tools, grammar, seed):
         return Talk(self, system_prompt, seed)
 
 
@@ -113,8 +113,8 @@ def test_a_fault_of_a_batch_policy_is_the_same():
 @pytest.mark.parametrize(("answer", "error"), [(7, TypeError), (None, TypeError)])
 def test_a_wrong_answer_is_said_and_everything_stops(answer, error):
     class Wrong(Paced):
-        def converse(self, system_prompt, tools, seed):
-            talk = super().converse(system_prompt, tools, seed)
+        def converse(self, system_prompt, tools, grammar, seed):
+            talk = super().converse(system_prompt, tools, grammar, seed)
 
             async def act(observation):
                 return answer if seed == 2 else "1"

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+_LEFT_OUT = ("reasoning", "usage")
+"""Fields of a turn that are not written where they are empty."""
+
 
 class End(StrEnum):
     """Why an episode ended."""
@@ -44,6 +47,25 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a server counted for one turn, in tokens, and what that cost.
+
+    Attributes:
+        prompt: read, the cached ones included.
+        completion: written, reasoning included.
+        cached: of those read, the ones that the server had kept from before; 0 if it does not say.
+        reasoning: of those written, the ones that were reasoning; 0 if it does not say.
+        cost: in the currency of the prices; None if no price was given.
+    """
+
+    prompt: int
+    completion: int
+    cached: int = 0
+    reasoning: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One exchange: what the agent saw, what it wrote, what that turn earned.
 
@@ -56,6 +78,8 @@ class Turn:
         valid_action: False if the environment could not make sense of the action.
         token_ids: the ids that the model sampled; None if no model acted.
         logprobs: their log-probabilities (nats) under the sampling distribution; None if unknown.
+        reasoning: what the model wrote apart from its action, which the environment never sees; "" if nothing.
+        usage: tokens and cost as the model's server counted them; None if no server did.
     """
 
     observation: str
@@ -66,6 +90,8 @@ class Turn:
     valid_action: bool
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    reasoning: str = ""
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +132,13 @@ class Episode:
         return self.outcome.end is End.FAULT
 
     def to_json(self) -> str:
-        """The episode as one line of JSON."""
-        return json.dumps(asdict(self))
+        """The episode as one line of JSON; a turn without reasoning or usage has no such field."""
+        fields = asdict(self)
+        for turn in fields["turns"]:
+            for name in _LEFT_OUT:
+                if not turn[name]:
+                    del turn[name]
+        return json.dumps(fields)
 
     @classmethod
     def from_json(cls, line: str) -> Episode:
@@ -130,4 +161,5 @@ def _turn(fields: dict[str, Any]) -> Turn:
     for name in ("token_ids", "logprobs"):
         if fields[name] is not None:
             fields[name] = tuple(fields[name])
-    return Turn(**fields)
+    usage = fields.pop("usage", None)
+    return Turn(**fields, usage=None if usage is None else Usage(**usage))

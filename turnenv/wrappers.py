@@ -48,7 +48,7 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
         self.render_mode = self.inner.render_mode
         self.observation_space, self.action_space = UnicodeText(), UnicodeText()
         self.max_turns, self.num_tasks, self.tools = self.inner.max_turns, self.inner.num_tasks, self.inner.tools
-        self.blocking = self.inner.blocking
+        self.blocking, self.grammar = self.inner.blocking, self.inner.grammar
         self._over, self._turn_rewards = True, list[float]()
 
     @abstractmethod

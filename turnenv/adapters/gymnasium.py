@@ -6,7 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, SupportsFloat
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 import gymnasium
 from gymnasium.error import ResetNeeded
@@ -17,6 +17,9 @@ from turnenv.core import UnicodeText
 from turnenv.core.contract import closing_info, turn_info
 from turnenv.core.state_keys import hash_state
 from turnenv.types import End, Outcome
+
+if TYPE_CHECKING:
+    from turnenv.actions import Grammar
 
 __all__ = ["LONGEST", "GymnasiumEnv", "Step"]
 
@@ -101,6 +104,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         inner: Any = env.unwrapped
         self.system_prompt = str(getattr(inner, "system_prompt", "")) if system_prompt is None else system_prompt
         self.tools: tuple[Mapping[str, Any], ...] = ()
+        self.grammar: Grammar | None = None
         self.blocking = bool(getattr(inner, "blocking", False)) if blocking is None else blocking
         self.max_turns = min([max_turns or LONGEST, *time_limits(env)])
         self.spec = env.spec

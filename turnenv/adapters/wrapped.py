@@ -67,6 +67,7 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
             _refuse(wrapper)
         self.max_turns = min([base.max_turns, *time_limits(env)])
         self.num_tasks, self.tools, self.blocking = base.num_tasks, base.tools, base.blocking
+        self.grammar = base.grammar
         self._over: bool = True
         self._turn: int = 0
 

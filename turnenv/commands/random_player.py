@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
 
-from turnenv.actions import Grammar, HermesGrammar, PlainGrammar, XmlGrammar
 from turnenv.core.contract import TextEnvironment
 
 _WORD = re.compile(r"[A-Za-z][\w'-]+|\d+")
@@ -28,7 +25,7 @@ class RandomPlayer:
         # Environments that turnenv.exact solves list their actions.
         self._actions: tuple[str, ...] = tuple(getattr(env, "action_texts", ()))
         self._tools = env.tools
-        self._grammar = _grammar_of(env.system_prompt, self._tools)
+        self._grammar = env.grammar
         self._words: list[str] = _WORD.findall(env.system_prompt)
 
     def __call__(self, observation: str) -> str:
@@ -36,17 +33,10 @@ class RandomPlayer:
         words: list[str] = _WORD.findall(observation) or self._words or ["hello"]
         if self._actions:
             return self._random.choice(self._actions)
-        if not self._tools:
+        if not self._tools or self._grammar is None:
             return self._random.choice([*words, *self._words])
         if self._random.random() < _ANSWERS:
             return self._grammar.answer(self._random.choice(words))
         function = self._random.choice(self._tools)["function"]
         names = function["parameters"].get("properties", {})
         return self._grammar.call(function["name"], {name: self._random.choice(words) for name in names})
-
-
-def _grammar_of(prompt: str, tools: Sequence[Mapping[str, Any]]) -> Grammar:
-    """The grammar whose instructions the prompt holds; the paper's if it holds none."""
-    plain = PlainGrammar([tool["function"]["name"] for tool in tools])
-    grammars: tuple[Grammar, ...] = (XmlGrammar(), HermesGrammar(), plain)
-    return next((grammar for grammar in grammars if grammar.instructions(tools) in prompt), grammars[0])

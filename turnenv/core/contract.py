@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from gymnasium import Space
 
 from turnenv.types import End, Outcome
+
+if TYPE_CHECKING:
+    from turnenv.actions import Grammar
 
 
 @runtime_checkable
@@ -29,6 +32,10 @@ class TextEnvironment(Protocol):
     @property
     def tools(self) -> tuple[Mapping[str, Any], ...]:
         """JSON schemas of the tools, in the form that chat templates take."""
+
+    @property
+    def grammar(self) -> Grammar | None:
+        """How the agent writes a tool call or an answer; None if it writes neither."""
 
     @property
     def blocking(self) -> bool:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import gymnasium
 import numpy as np
@@ -17,6 +17,9 @@ from turnenv.core.noise import TurnGenerator
 from turnenv.core.spaces import UnicodeText
 from turnenv.core.state_keys import hash_state
 from turnenv.types import End, Outcome
+
+if TYPE_CHECKING:
+    from turnenv.actions import Grammar
 
 State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
@@ -92,6 +95,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         num_tasks: tasks are numbered 0 … num_tasks - 1; `reset(options={"task": i})` picks one.
         system_prompt: what the agent is told before the first observation.
         tools: JSON schemas of the tools, in the form that chat templates take.
+        grammar: how the agent writes a tool call or an answer; None if it writes neither.
         blocking: True if `respond` waits for something outside this process, so that batches step in threads.
     """
 
@@ -100,6 +104,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
     num_tasks: int = 1 << 31
     system_prompt: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()
+    grammar: Grammar | None = None
     blocking: bool = False
 
     def __init__(self, *, render_mode: str | None = None) -> None:

@@ -82,7 +82,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         self.system_prompt = (
             "Answer the question. It takes several steps: look up what it names, and with what you find look up the "
             f"next thing, until you know the answer. A search shows one article. You have {limit} in all, the answer "
-            f"included.\n\n{self._grammar.instructions(self.tools)}"
+            f"included.\n\n{self.grammar.instructions(self.tools)}"
         )
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Dialogue, str]:

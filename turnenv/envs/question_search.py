@@ -61,6 +61,7 @@ class QuestionSearch(TextEnv[DialogueT]):
     """
 
     weights: ClassVar[Mapping[str, float]]
+    grammar: Grammar
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class QuestionSearch(TextEnv[DialogueT]):
         if fuzzy is not None and not 0.0 < fuzzy <= 1.0:
             raise ValueError(f"fuzzy is a likeness above 0 and up to 1, or None for exact match; got {fuzzy}")
         self._backend = _backend(search) if isinstance(search, str) else make_search(search)
-        self._grammar = make_grammar(grammar)
+        self.grammar = make_grammar(grammar)
         self._toolbox = Toolbox([self.search])
         self._max_result_chars, self._fuzzy = max_result_chars, fuzzy
         self.blocking = search != "atlas"
@@ -112,9 +113,9 @@ class QuestionSearch(TextEnv[DialogueT]):
     def respond(self, state: DialogueT, action: str, rng: np.random.Generator) -> Reply:
         """Run the search, or take the answer."""
         state.turn += 1
-        for name, score in self._grammar.format_scores(action).items():
+        for name, score in self.grammar.format_scores(action).items():
             state.format_totals[name] = state.format_totals.get(name, 0.0) + score
-        parsed = self._grammar.parse(action)
+        parsed = self.grammar.parse(action)
         if isinstance(parsed, Answer):
             return self._judge(state, parsed.text)
         if isinstance(parsed, Invalid):
@@ -138,10 +139,10 @@ class QuestionSearch(TextEnv[DialogueT]):
             text = text[: self._max_result_chars] + " … (cut)"
         rewards = self.pay(state, passages, text)
         state.shown += [passage.title for passage in passages if passage.title in text]
-        return Reply.turn(self._grammar.result(text or "Nothing was found."), rewards)
+        return Reply.turn(self.grammar.result(text or "Nothing was found."), rewards)
 
     def _refuse(self, state: DialogueT, reason: str) -> Reply:
-        return Reply.turn(self._grammar.result(f"Error: {reason}."), self.pay(state, (), ""), valid=False)
+        return Reply.turn(self.grammar.result(f"Error: {reason}."), self.pay(state, (), ""), valid=False)
 
     def _judge(self, state: DialogueT, answer: str) -> Reply:
         asked = self.asked(state)

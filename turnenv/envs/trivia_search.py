@@ -86,7 +86,7 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         times = "once" if max_searches == 1 else f"at most {max_searches} times"
         self.system_prompt = (
             f"Answer the question. You may use the search tool {times} before you answer, and you have {max_turns} "
-            f"messages in all, the answer included.\n\n{self._grammar.instructions(self.tools)}"
+            f"messages in all, the answer included.\n\n{self.grammar.instructions(self.tools)}"
         )
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[OneSearch, str]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from turnenv.types import Usage
+
+if TYPE_CHECKING:
+    from turnenv.actions import Grammar
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +21,16 @@ class Action:
         token_ids: the ids that were sampled; None if no model acted.
         logprobs: their log-probabilities (nats); None if unknown.
         fault: what failed in the infrastructure so that there is no action; "" if nothing did.
+        reasoning: what the model wrote apart from it; recorded, and not given to the environment.
+        usage: tokens and cost as the model's server counted them; None if no server did.
     """
 
     text: str
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     fault: str = ""
+    reasoning: str = ""
+    usage: Usage | None = None
 
 
 class Policy(Protocol):
@@ -59,5 +68,14 @@ class PacedPolicy(Protocol):
 
     concurrency: int
 
-    def converse(self, system_prompt: str, tools: Sequence[Mapping[str, Any]], seed: int) -> Conversation:
-        """Begin an episode; its `act` is awaited on turnenv's event loop (`turnenv.net.loop`)."""
+    def converse(
+        self, system_prompt: str, tools: Sequence[Mapping[str, Any]], grammar: Grammar | None, seed: int
+    ) -> Conversation:
+        """Begin an episode; its `act` is awaited on turnenv's event loop (`turnenv.net.loop`).
+
+        Args:
+            system_prompt: what the agent reads before the first observation.
+            tools: JSON schemas of the tools.
+            grammar: how the environment reads calls and answers; None if it does not say.
+            seed: of the episode.
+        """

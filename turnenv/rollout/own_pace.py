@@ -46,7 +46,7 @@ async def _play(
 ) -> Episode:
     observation, info = await to_thread.run_sync(lambda: env.reset(seed=seed, options=options), limiter=threads)
     record = Playing(env_id, int(info["task"]), seed, observation)
-    conversation = policy.converse(info["system_prompt"], env.tools, seed)
+    conversation = policy.converse(info["system_prompt"], env.tools, env.grammar, seed)
     while record.outcome is None:
         try:
             action = as_action(await conversation.act(record.observation))

@@ -44,6 +44,8 @@ class Playing:
                 info["valid_action"],
                 action.token_ids,
                 action.logprobs,
+                action.reasoning,
+                action.usage,
             )
         )
         self.observation, self.outcome = observation, read_outcome(info)

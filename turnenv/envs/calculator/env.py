@@ -46,6 +46,8 @@ class Calculator(TextEnv[Work]):
         ValueError: if an argument is out of range or names nothing known.
     """
 
+    grammar: Grammar
+
     def __init__(
         self,
         split: str = "train",
@@ -59,14 +61,14 @@ class Calculator(TextEnv[Work]):
         if max_turns < 1:
             raise ValueError(f"max_turns must be at least 1; got {max_turns}")
         self._problems = load_word_problems(problems, split)
-        self._grammar = PlainGrammar(["calculate"]) if grammar == "plain" else make_grammar(grammar)
+        self.grammar = PlainGrammar(["calculate"]) if grammar == "plain" else make_grammar(grammar)
         self._toolbox = Toolbox([self.calculate])
         self.max_turns, self.num_tasks, self.tools = max_turns, len(self._problems), self._toolbox.schemas
         self.system_prompt = (
             f"Solve the word problem. Compute each step with the calculator; its results are exact. The answer is a "
             f"number alone, without a unit: a whole number, an exact decimal such as 2.5, or a fraction such as 7/3. "
             f"You have {max_turns} messages in all, the answer included.\n\n"
-            f"{self._grammar.instructions(self.tools)}"
+            f"{self.grammar.instructions(self.tools)}"
         )
 
     def calculate(self, expression: Annotated[str, Field(description="such as (12 + 3) * 4 / 5")]) -> str:
@@ -80,7 +82,7 @@ class Calculator(TextEnv[Work]):
 
     def respond(self, state: Work, action: str, rng: np.random.Generator) -> Reply:
         """Compute, or take the answer."""
-        parsed = self._grammar.parse(action)
+        parsed = self.grammar.parse(action)
         problem = self._problems[state.task]
         if isinstance(parsed, Answer):
             right = read_number(parsed.text) == problem.answer
@@ -95,10 +97,10 @@ class Calculator(TextEnv[Work]):
         computed = _computed(problem, state.computed, result)
         gained = sum(computed) - sum(state.computed)
         state.computed = computed
-        return Reply.turn(self._grammar.result(result), {"quantities": 0.5 * gained / max(1, len(computed))})
+        return Reply.turn(self.grammar.result(result), {"quantities": 0.5 * gained / max(1, len(computed))})
 
     def _refuse(self, reason: str) -> Reply:
-        return Reply.turn(self._grammar.result(f"Error: {reason}."), {"quantities": 0.0}, valid=False)
+        return Reply.turn(self.grammar.result(f"Error: {reason}."), {"quantities": 0.0}, valid=False)
 
     def state_key(self, state: Work) -> object:
         """The problem and what was computed."""

@@ -73,6 +73,7 @@ class CustomerService(TextEnv[Conversation]):
     """
 
     num_tasks = NUM_SCENARIOS
+    grammar: Grammar
 
     def __init__(
         self,
@@ -92,14 +93,14 @@ class CustomerService(TextEnv[Conversation]):
         self._toolbox = Toolbox(self._desk.tools)
         self.tools = self._toolbox.schemas
         names = [tool["function"]["name"] for tool in self.tools]
-        self._grammar = PlainGrammar(names) if grammar == "plain" else make_grammar(grammar)
+        self.grammar = PlainGrammar(names) if grammar == "plain" else make_grammar(grammar)
         self.max_turns = max_turns or _MAX_TURNS[level]
         self.system_prompt = (
             f"{POLICY}\n\nSpeak to the customer with the tool say. Ask for what you need by its name (e-mail, "
             f"postcode, order number, item, variant, address): the customer tells what is asked for, not always all "
             f"at once, and leaves after messages that get nowhere. The final answer is your closing word "
             f"to the customer and ends the conversation. You have {self.max_turns} messages in all.\n\n"
-            f"{self._grammar.instructions(self.tools)}"
+            f"{self.grammar.instructions(self.tools)}"
         )
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Conversation, str]:
@@ -113,7 +114,7 @@ class CustomerService(TextEnv[Conversation]):
         case, records = scenario(self._level, state.task), state.records
         before, breaches = potential(case, records), records.breaches
         self._desk.attend(case, records)
-        parsed = self._grammar.parse(action)
+        parsed = self.grammar.parse(action)
         if isinstance(parsed, Answer):
             self._desk.say(parsed.text)
             return self._judge(case, state, "The conversation is closed.", before)
@@ -125,7 +126,7 @@ class CustomerService(TextEnv[Conversation]):
             return self._refuse(str(error))
         if parsed.name == "say":
             text = f"Customer: {reply(case, state.mood, text)}"
-        shown = self._grammar.result(text)
+        shown = self.grammar.result(text)
         if "conversation" in records.changes:
             return self._judge(case, state, shown, before)
         rewards = _pay(case, records, before, breaches)
@@ -134,7 +135,7 @@ class CustomerService(TextEnv[Conversation]):
         return Reply.turn(shown, rewards)
 
     def _refuse(self, reason: str) -> Reply:
-        return Reply.turn(self._grammar.result(f"Error: {reason}."), {"progress": 0.0, "policy": 0.0}, valid=False)
+        return Reply.turn(self.grammar.result(f"Error: {reason}."), {"progress": 0.0, "policy": 0.0}, valid=False)
 
     def _judge(self, case: Scenario, state: Conversation, text: str, before: float) -> Reply:
         records = state.records

@@ -49,7 +49,7 @@ _MODULE_OF_A_NAME = {name: module for module, names in _NAMES_OF_A_MODULE.items(
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, or a module that holds some, imported when it is first used (PEP 562)."""
+    """Import a public name, or a module that holds public names, when it is first used (PEP 562)."""
     if name in _NAMES_OF_A_MODULE:
         return import_module(f"{__name__}.{name}")
     if name not in _MODULE_OF_A_NAME:

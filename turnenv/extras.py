@@ -1,4 +1,4 @@
-"""Says which extra brings a package that is not installed."""
+"""Names the extra that installs a missing package."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["needs"]
 
 @contextmanager
 def needs(extra: str, what: str) -> Iterator[None]:
-    """Import packages of an extra in this context.
+    """A context in which packages of an extra are imported.
 
     Args:
         extra: an extra of turnenv, such as "train".
-        what: needs the packages; the message begins with it.
+        what: who needs the packages, such as "GemEnv"; the message begins with it.
 
     Raises:
         ModuleNotFoundError: a package is not installed; the message says what to install.

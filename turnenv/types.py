@@ -1,4 +1,4 @@
-"""The records of an episode: what was seen, done and paid at each turn, and how it ended."""
+"""The records of an episode: what the agent saw, did and earned in each turn, and how the episode ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 _LEFT_OUT = ("reasoning", "usage")
-"""Fields of a turn that are not written where they are empty."""
+"""Fields of a turn that JSON omits if they are empty."""
 
 
 class End(StrEnum):
@@ -18,7 +18,7 @@ class End(StrEnum):
     ANSWERED = "answered"
     """The agent gave its final answer, right or wrong."""
     SOLVED = "solved"
-    """The task reached its goal without a final answer being asked for."""
+    """The agent reached the goal of a task that asks for no final answer."""
     FAILED = "failed"
     """The task can no longer be solved."""
     TURN_LIMIT = "turn_limit"
@@ -48,13 +48,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a server counted for one turn, in tokens, and what that cost.
+    """The tokens that a server counted for one turn, and their cost.
 
     Attributes:
-        prompt: read, the cached ones included.
-        completion: written, reasoning included.
-        cached: of those read, the ones that the server had kept from before; 0 if it does not say.
-        reasoning: of those written, the ones that were reasoning; 0 if it does not say.
+        prompt: tokens read, including cached ones.
+        completion: tokens written, including reasoning.
+        cached: how many of the tokens read came from the server's cache; 0 if it does not say.
+        reasoning: how many of the tokens written were reasoning; 0 if it does not say.
         cost: in the currency of the prices; None if no price was given.
     """
 
@@ -74,11 +74,11 @@ class Turn:
         action: the agent's text.
         turn_reward: the reward of this turn alone, without the outcome's.
         reward_components: the turn's reward by name; they sum to `turn_reward`.
-        state_key: 64-bit hash of the environment's state before the action.
-        valid_action: False if the environment could not make sense of the action.
+        state_key: 64-bit hash of the environment's state before the action; 0 if the policy failed to act.
+        valid_action: False if the environment did not understand the action.
         token_ids: the ids that the model sampled; None if no model acted.
         logprobs: their log-probabilities (nats) under the sampling distribution; None if unknown.
-        reasoning: what the model wrote apart from its action, which the environment never sees; "" if nothing.
+        reasoning: what the model wrote besides its action, which the environment never sees; "" if nothing.
         usage: tokens and cost as the model's server counted them; None if no server did.
     """
 
@@ -104,8 +104,8 @@ class Episode:
         seed: what `reset` was seeded with; None if it was not.
         turns: the turns in order, at least one.
         outcome: how it ended.
-        final_observation: what the environment said to the last action.
-        turnenv_version: the version of turnenv that played it.
+        final_observation: what the environment replied to the last action; "" if the policy failed to act.
+        turnenv_version: the version of turnenv that recorded it.
     """
 
     env_id: str
@@ -145,7 +145,7 @@ class Episode:
         """Read back what `to_json` wrote.
 
         Raises:
-            ValueError: if the line is no episode; the message says why.
+            ValueError: if the line is not an episode; the message says why.
         """
         try:
             fields = json.loads(line)

@@ -1,4 +1,4 @@
-"""Environments around environments that change what a turn pays: a judge's verdict added, rewards transformed."""
+"""Wrappers that change what a turn earns: they add a judge's verdict, or transform turn rewards and outcome."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ Rewards: TypeAlias = Mapping[str, float]
 
 
 class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
-    """Wraps an environment, and lets a subclass revise each turn; the contract of `turnenv.TextEnv` is kept.
+    """Wraps an environment and lets a subclass revise each turn; it keeps the contract of `turnenv.TextEnv`.
 
-    It is no `gymnasium.Wrapper`: `unwrapped` is this object, so that nothing looks past the rewards that it changed.
-    Wrappers below it apply. `turn_reward`, `turn_rewards`, `reward_components`, outcome and the step's reward agree.
+    It is not a `gymnasium.Wrapper`: `unwrapped` returns this object, so no code can bypass the revised rewards. The
+    wrappers of `env` apply. `turn_reward`, `turn_rewards`, `reward_components`, outcome and the step's reward agree.
 
     Args:
         env: whatever `turnenv.adapters.as_text_env` takes.
-        **kwargs: passed to the environment, with an id.
+        **kwargs: passed to the environment's constructor; only with an id, a class or a function.
 
     Raises:
-        TypeError: if `env` is not a text environment, or `kwargs` came with a finished one.
+        TypeError: if `env` is not a text environment, or `kwargs` are passed with an environment that is already made.
+        ValueError: if a wrapper of `env` loses turn rewards.
     """
 
     metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -53,7 +54,7 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
 
     @abstractmethod
     def revise(self, action: str, reply: Reply) -> Reply:
-        """The reply with other rewards or another outcome; one that is a fault ends the episode.
+        """Return the reply with other rewards or another outcome; a reply with a fault ends the episode.
 
         Args:
             action: the agent's text.
@@ -72,7 +73,7 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
         return self.inner.reset(seed=seed, options=options)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Pass the agent's text on and revise what it earned; see `TextEnv.step`.
+        """Pass the agent's text to the environment and revise what it earned; see `TextEnv.step`.
 
         Raises:
             gymnasium.error.ResetNeeded: if the episode is over or was never begun.
@@ -106,12 +107,12 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
         return self.inner.cut()
 
     def snapshot(self) -> Mapping[str, Any]:
-        """This point of the episode, to branch from; see `TextEnv.snapshot`."""
+        """The current point of the episode, to branch from; see `TextEnv.snapshot`."""
         own = copy.deepcopy({name: self.__dict__[name] for name in self._moving()})
         return {"inner": self.inner.snapshot(), "own": own}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Return to a snapshot; it can be restored again."""
+        """Return to a snapshot; the same snapshot can be restored again."""
         self.inner.restore(snapshot["inner"])
         self.__dict__.update(copy.deepcopy(snapshot["own"]))
 
@@ -120,7 +121,7 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
         return ("_over", "_turn_rewards")
 
     def render(self) -> Any:
-        """The inner environment's."""
+        """What the inner environment renders."""
         return self.inner.render()
 
     def close(self) -> None:
@@ -131,9 +132,9 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
 class JudgedTurns(TurnRewardWrapper):
     """Pays each turn `weight · verdict` on top of what the environment pays, as the component `judge`.
 
-    The outcome is left as it is. A judge that fails, or whose verdict is not in 0…1, ends the episode as a fault:
-    nothing is paid for that turn and nothing may be learnt from the episode. A turn that ended in a fault is not
-    judged. The judge reads what the policy reads, wrappers included.
+    The outcome does not change. A judge that fails, or whose verdict is not in 0…1, ends the episode as a fault: that
+    turn earns nothing, and nothing may be learnt from the episode. A turn that ended in a fault is not judged. The
+    judge reads the texts as the wrappers of `env` return them.
 
     A judge cannot be verified: an agent may learn to please it. All verdicts together pay at most
     `weight · max_turns`; keep that well below the outcome's reward.
@@ -142,11 +143,11 @@ class JudgedTurns(TurnRewardWrapper):
         env: whatever `turnenv.adapters.as_text_env` takes.
         judge: scores the agent's latest message; see `turnenv.judges.Judge`.
         weight: what a verdict of 1 pays.
-        **kwargs: passed to the environment, with an id.
+        **kwargs: passed to the environment's constructor; only with an id, a class or a function.
 
     Raises:
-        TypeError: if `env` is not a text environment, or `kwargs` came with a finished one.
-        ValueError: if `weight` is not a positive number.
+        TypeError: if `env` is not a text environment, or `kwargs` are passed with an environment that is already made.
+        ValueError: if `weight` is not a positive number, or a wrapper of `env` loses turn rewards.
     """
 
     def __init__(self, env: AnyEnv, judge: Judge, weight: float = 0.1, **kwargs: Any) -> None:
@@ -164,7 +165,7 @@ class JudgedTurns(TurnRewardWrapper):
         return observation, info
 
     def revise(self, action: str, reply: Reply) -> Reply:
-        """Let the judge score the turn."""
+        """Add the judge's verdict to the turn's rewards; end the episode as a fault if there is none."""
         self._transcript += (Message("assistant", action), Message("user", reply.text))
         try:
             verdict = float(self._judge.score(self._transcript))
@@ -175,7 +176,7 @@ class JudgedTurns(TurnRewardWrapper):
         return reply._replace(rewards={**reply.rewards, COMPONENT: self._weight * verdict})
 
     def _state_key(self, inner: int) -> int:
-        # The coming verdicts depend on the conversation too.
+        # Later verdicts depend on the conversation too.
         return hash_state((inner, tuple(map(tuple, self._transcript))))
 
     def _moving(self) -> tuple[str, ...]:
@@ -185,17 +186,18 @@ class JudgedTurns(TurnRewardWrapper):
 class TransformTurnRewards(TurnRewardWrapper):
     """Changes turn rewards and the outcome's reward separately, so that they still sum to the step's reward.
 
-    Use it where `gymnasium.wrappers.TransformReward` would be used on an environment without turn rewards:
+    Use it instead of `gymnasium.wrappers.TransformReward`, which does not know turn rewards:
     `TransformTurnRewards(env, turn=scaled(0.5), outcome=clipped(-1.0, 1.0))`.
 
     Args:
         env: whatever `turnenv.adapters.as_text_env` takes.
-        turn: from a turn's rewards by component to others; by default they stay.
-        outcome: from the outcome's rewards by component to others; by default they stay.
-        **kwargs: passed to the environment, with an id.
+        turn: maps a turn's rewards by component to new ones; by default they do not change.
+        outcome: maps the outcome's rewards by component to new ones; by default they do not change.
+        **kwargs: passed to the environment's constructor; only with an id, a class or a function.
 
     Raises:
-        TypeError: if `env` is not a text environment, or `kwargs` came with a finished one.
+        TypeError: if `env` is not a text environment, or `kwargs` are passed with an environment that is already made.
+        ValueError: if a wrapper of `env` loses turn rewards.
     """
 
     def __init__(
@@ -224,12 +226,12 @@ class TransformTurnRewards(TurnRewardWrapper):
 
 
 def scaled(factor: float) -> Callable[[Rewards], Rewards]:
-    """A function that multiplies every component by `factor`."""
+    """Return a function that multiplies every component by `factor`."""
     return lambda rewards: {name: factor * value for name, value in rewards.items()}
 
 
 def clipped(low: float, high: float) -> Callable[[Rewards], Rewards]:
-    """A function that moves every component into [low, high].
+    """Return a function that clips every component to [low, high].
 
     Raises:
         ValueError: if `low` is above `high`.

@@ -17,7 +17,7 @@ from benchmarks.harness.progress import Status
 from benchmarks.harness.provenance import provenance
 from benchmarks.harness.scheduler import exit_with_parent, status_path
 from turnenv.adapters import load_env
-from turnenv.adapters.any_env import made
+from turnenv.adapters.any_env import make_any
 
 if TYPE_CHECKING:
     from turnenv.types import Episode
@@ -109,7 +109,7 @@ def _train(run: Run, folder: Path, status: _Reporter, began: datetime) -> tuple[
 
 def _env_spec(settings: Settings) -> str:
     """Gymnasium's description of the environment as JSON; of one that has none, what it was made by."""
-    spec = made(settings.env, **settings.env_kwargs).spec
+    spec = make_any(settings.env, **settings.env_kwargs).spec
     return json.dumps({"made_by": settings.env, "kwargs": settings.env_kwargs}) if spec is None else spec.to_json()
 
 

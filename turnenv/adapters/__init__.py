@@ -1,4 +1,4 @@
-"""Other environments in, turnenv's out: any `gymnasium.Env` of strings, peers' suites, TRL's form."""
+"""Adapters: any `gymnasium.Env` of strings and other suites to turnenv, and turnenv's environments to TRL."""
 
 from turnenv.adapters.any_env import AnyEnv, as_text_env, env_maker, load_env
 

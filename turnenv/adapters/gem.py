@@ -19,11 +19,11 @@ __all__ = ["GemEnv", "make_vector"]
 class GemEnv(PeerEnv):
     r"""An environment that `gem.make` makes, without GEM's wrappers.
 
-    GEM has one reward per step: that of the step which ends the episode is the outcome's, the others are turn rewards.
-    GEM does not say whether it understood an action: `valid_action` is always True. Task i is the episode that GEM
-    plays with seed i. Each episode has a fresh environment, so that one which loads a data set does so each time.
+    GEM has one reward per step: the closing step's reward is the outcome's, the others are turn rewards. GEM does not
+    say whether it understood an action: `valid_action` is always True. Task i is the episode that GEM plays with seed
+    i. Each episode makes a fresh environment, so an environment that loads a dataset loads it every time.
 
-    To have it by `gym.make`::
+    To make it by `gym.make`::
 
         gymnasium.register(
             "me/Mastermind-v0",
@@ -35,7 +35,7 @@ class GemEnv(PeerEnv):
     Args:
         gem_id: GEM's id, such as "game:Mastermind-v0-easy".
         max_turns: by default GEM's own limit, or 100 where it has none.
-        success_reward: the closing step's reward from which the task counts as solved; GEM's games pay 1.
+        success_reward: the smallest closing reward that counts as solved; GEM's games pay 1.
         render_mode: "ansi" keeps the transcript for `render`.
         **kwargs: passed to `gem.make`.
 
@@ -66,23 +66,23 @@ class GemEnv(PeerEnv):
         """Reset GEM's environment with the task as its seed."""
         peer = self._make()
         observation, info = peer.reset(seed=task)
-        return peer, _told(observation, info)
+        return peer, _text_of(observation, info)
 
     def play(self, peer: Any, action: str) -> Reply:
         """Step GEM's environment."""
         observation, reward, terminated, truncated, info = peer.step(action)
         rewards = {self.component: float(reward)}
         if not (terminated or truncated):
-            return Reply.turn(_told(observation, info), rewards)
+            return Reply.turn(_text_of(observation, info), rewards)
         success = rewards[self.component] >= self._success_reward
         # GEM's tasks of one turn, which know no limit, set both flags.
         cut = truncated and getattr(peer, "max_turns", None) is not None
         end = End.SOLVED if success else End.TURN_LIMIT if cut else End.FAILED
-        # A closing turn keeps the component, so that info has the same keys as ever.
+        # A closing turn keeps the component, so that every turn has the same names.
         return Reply.final(str(observation), {self.component: 0.0}, outcome=rewards, success=success, end=end)
 
 
-def _told(observation: Any, info: dict[str, Any]) -> str:
+def _text_of(observation: Any, info: dict[str, Any]) -> str:
     return "\n".join(str(part) for part in (observation, info.get("suffix")) if part)
 
 
@@ -95,7 +95,7 @@ def _make(gem_id: str, kwargs: dict[str, Any]) -> Any:
 
 @contextlib.contextmanager
 def _logging_untouched() -> Iterator[None]:
-    """GEM sets up the root logger when it is imported; an application's logging is its own."""
+    """Undo GEM's set-up of the root logger, which belongs to the application."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:

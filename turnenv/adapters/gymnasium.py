@@ -1,4 +1,4 @@
-"""Environments that were written for Gymnasium without turnenv: strings both ways, or through `observe` and `act`."""
+"""Adapts environments written for Gymnasium: those of strings as they are, others through `observe` and `act`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "GymnasiumEnv", "Step"]
 
 LONGEST = 1000
-"""Turns of an episode whose environment sets no limit."""
+"""The most turns of an episode whose environment sets no limit."""
 
 _BROKEN = "The environment is not available."
 _QUOTED = 200
@@ -46,32 +46,34 @@ Reward = SupportsFloat | Mapping[str, SupportsFloat]
 
 
 class GymnasiumEnv(gymnasium.Env[str, str]):
-    """Plays somebody else's `gymnasium.Env` under the contract of `turnenv.TextEnv`.
+    """Plays any `gymnasium.Env` under the contract of `turnenv.TextEnv`.
 
-    The step's reward is the turn's reward, as the component `reward`, unless `turn_reward` or `outcome` say otherwise;
-    with `outcome` alone, the turn keeps what is left of the step's reward, so that the return stays the environment's
-    own. Success is `info["is_success"]` or `info["success"]` of the closing step, or what `success` says.
+    The step's reward is the turn reward, as the component `reward`, unless `turn_reward` or `outcome` is given. With
+    `outcome` alone, the turn reward is the rest of the step's reward, so that the environment's return does not change.
+    Success is `info["is_success"]` or else `info["success"]` of the closing step, unless `success` is given; without
+    any of them it is False.
 
-    An exception inside the environment ends the episode as a fault with its text, from which nothing is learnt. A
-    snapshot is a deep copy; `turnenv.check_env` replays one to see whether it is exact. All wrappers of `env` apply.
+    An exception inside the environment ends the episode as a fault with its text, and nothing is learnt from it. A
+    snapshot is a deep copy; `turnenv.check_env` checks whether it is exact. All wrappers of `env` apply.
 
     Args:
         env: the environment; it is used, not copied.
-        observe: makes the policy's text of an observation; by default the observation is the text.
-        act: makes the environment's action of the policy's text; it raises ValueError (or LookupError) for a text that
-            is none, and the policy then reads the message, at the cost of a turn. By default the text is the action.
+        observe: turns an observation into the text that the policy reads; by default the observation is that text.
+        act: turns the policy's text into the environment's action. If it raises ValueError or LookupError, the policy
+            reads the reason and the turn counts, but the environment does not step. By default the text is the action.
         turn_reward: the turn's reward, by component if it is a mapping.
         outcome: the outcome's reward on the closing step, by component if it is a mapping.
         success: True if the closing step solved the task.
         system_prompt: what the agent reads first; by default the environment's attribute of that name, or "".
-        state_key: what distinguishes two states, made of an observation; by default the seed and all actions so far.
-        max_turns: the turn after which an episode is cut; by default that of a `TimeLimit`, or 1000.
+        state_key: what distinguishes two states, from an observation; by default the seed and all actions so far.
+        max_turns: the turn after which an episode is cut, 1000 by default; a smaller limit of a `TimeLimit` applies.
         blocking: True if a step waits for something outside this process, so that batches step in threads; by default
             the environment's attribute of that name, or False.
-        raise_errors: raise the environment's exceptions instead of recording a fault, to find one's own mistakes.
+        raise_errors: raise the environment's exceptions instead of recording a fault, to find mistakes of your own.
 
     Raises:
-        TypeError: if observations or actions are no strings and `observe` or `act` is missing.
+        TypeError: if observations or actions are not strings and `observe` or `act` is missing.
+        ValueError: if `max_turns` is below 1.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
@@ -114,7 +116,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         """Begin an episode with this seed; `options["task"]` may be 0, the rest goes to the environment.
 
         Raises:
-            ValueError: if `options` name another task than 0.
+            ValueError: if `options` names another task than 0.
         """
         super().reset(seed=seed)
         rest = dict(options or {})
@@ -131,7 +133,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         return text, {"task": 0, "system_prompt": self.system_prompt}
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Pass the agent's text on; see `TextEnv.step`.
+        """Pass the agent's text to the environment; see `TextEnv.step`.
 
         Raises:
             TypeError: if the action is not a string.
@@ -146,11 +148,11 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         try:
             return self._take(action, key)
         except Exception as error:  # noqa: BLE001 (whatever an environment raises says nothing about the agent)
-            return self._close(self._failed(error), {}, key, True, Outcome(0.0, False, End.FAULT, {}, self._fault))
+            return self._result(self._failed(error), {}, key, True, Outcome(0.0, False, End.FAULT, {}, self._fault))
 
     def _take(self, action: str, key: int) -> tuple[str, float, bool, bool, dict[str, Any]]:
         if self._fault:
-            return self._close(_BROKEN, {}, key, True, Outcome(0.0, False, End.FAULT, {}, self._fault))
+            return self._result(_BROKEN, {}, key, True, Outcome(0.0, False, End.FAULT, {}, self._fault))
         try:
             chosen = self._checked_action(action) if self._act is None else self._act(action)
         except ValueError as error:
@@ -164,12 +166,12 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         outcome_parts = _parts(self._outcome(step), "outcome") if over and self._outcome else {}
         turn_parts = self._turn_parts(step, sum(outcome_parts.values()))
         if not over and self._late():
-            return self._close(text, turn_parts, key, True, self.cut())
-        return self._close(text, turn_parts, key, True, self._ending(step, outcome_parts) if over else None)
+            return self._result(text, turn_parts, key, True, self.cut())
+        return self._result(text, turn_parts, key, True, self._ending(step, outcome_parts) if over else None)
 
     def _refuse(self, reason: str, key: int) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """The policy wrote no action: it reads why, and the environment does not move."""
-        return self._close(reason, {}, key, False, self.cut() if self._late() else None)
+        """Refuse a text that is not an action: the policy reads why, and the environment does not step."""
+        return self._result(reason, {}, key, False, self.cut() if self._late() else None)
 
     def _turn_parts(self, step: Step, outcome: float) -> dict[str, float]:
         if self._turn_reward is not None:
@@ -187,7 +189,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         return Outcome(sum(parts.values(), 0.0), bool(solved), end, parts)
 
     def _solved(self, step: Step) -> bool | None:
-        """Whether the task was solved; None if nobody says."""
+        """Whether the task was solved; None if nothing says so."""
         if self._success is not None:
             return bool(self._success(step))
         for name in ("is_success", "success"):
@@ -198,7 +200,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
     def _late(self) -> bool:
         return len(self._turn_rewards) + 1 >= self.max_turns
 
-    def _close(
+    def _result(
         self, text: str, components: Mapping[str, float], key: int, valid: bool, outcome: Outcome | None
     ) -> tuple[str, float, bool, bool, dict[str, Any]]:
         self._turn_rewards.append(sum(components.values(), 0.0))
@@ -210,12 +212,12 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         return text, info["turn_reward"] + outcome.reward, not cut, cut, closing_info(info, outcome)
 
     def cut(self) -> Outcome:
-        """End the running episode from outside, with an outcome of 0: Gymnasium knows no other."""
+        """End the running episode from outside, with an outcome of 0: Gymnasium defines no other."""
         self._over = True
         return Outcome(0.0, False, End.TURN_LIMIT)
 
     def snapshot(self) -> Mapping[str, Any]:
-        """This point of the episode, as a deep copy.
+        """The current point of the episode, as a deep copy.
 
         Raises:
             TypeError: if the environment cannot be copied.
@@ -268,7 +270,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         return _BROKEN
 
     def render(self) -> Any:
-        """The environment's own picture."""
+        """What the environment renders."""
         return self.env.render()
 
     def close(self) -> None:

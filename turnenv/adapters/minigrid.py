@@ -19,14 +19,14 @@ _WITH_STATE = "door"
 
 
 def minigrid(env_id: str = "MiniGrid-Empty-5x5-v0", **kwargs: Any) -> GymnasiumEnv:
-    """A MiniGrid environment in words; the outcome is its own reward, which falls with the number of steps.
+    """A MiniGrid environment in words; its reward, which falls with the number of steps, is the outcome (`goal`).
 
     Args:
         env_id: an id that MiniGrid registers.
         **kwargs: passed to `gymnasium.make`.
 
     Raises:
-        ImportError: if MiniGrid is not installed.
+        ModuleNotFoundError: if MiniGrid is not installed.
     """
     with needs("minigrid", "turnenv.adapters.minigrid"):
         import minigrid as package  # noqa: F401 (registers the ids)
@@ -57,7 +57,7 @@ def minigrid(env_id: str = "MiniGrid-Empty-5x5-v0", **kwargs: Any) -> GymnasiumE
 
 
 def _things(image: Any, name_of: Any) -> Iterator[str]:
-    """What lies in sight, the nearest first: fields ahead and to the side of the agent, who is at the lower middle."""
+    """What is in sight, the nearest first, by fields ahead and to the side; the agent is at the lower middle."""
     wide, deep = image.shape[:2]
     cells = [(deep - 1 - y, x - wide // 2, image[x][y]) for x in range(wide) for y in range(deep)]
     for ahead, side, cell in sorted(cells, key=lambda found: (found[0] + abs(found[1]), found[1])):

@@ -1,4 +1,4 @@
-"""Another library's environment inside a TextEnv: its global random generators fenced in, its failures sorted."""
+"""Another library's environment inside a TextEnv: isolates its global random generators, classifies its failures."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from turnenv.types import End
 
 __all__ = ["LONGEST", "PeerEnv", "Played", "global_generators"]
 
-#: Turns of an episode whose peer sets no limit.
+#: The most turns of an episode whose peer sets no limit.
 LONGEST = 100
 _FENCE = threading.RLock()
 
 
 @contextlib.contextmanager
 def global_generators(seed: int) -> Iterator[None]:
-    """Seed `random` and `numpy.random` for a block that draws from them, and put back what was there.
+    """Seed `random` and `numpy.random` for a block that draws from them, and restore their states afterwards.
 
-    One block runs at a time; a thread outside of such a block that draws from them meanwhile is disturbed.
+    One block runs at a time. A thread outside such a block must not draw from them meanwhile.
     """
     with _FENCE:
         before, numpy_before = random.getstate(), np.random.get_state()
@@ -42,17 +42,17 @@ def global_generators(seed: int) -> Iterator[None]:
 
 @dataclass(slots=True)
 class Played:
-    """A peer's environment under way, and all that decided its state: the task, and each turn's noise and action."""
+    """A peer's running environment, and all that decided its state: the task, and each turn's noise and action."""
 
     peer: Any
     task: int
     turns: tuple[tuple[int, str], ...] = ()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Played:
-        """Copy the peer's environment with its own means.
+        """Copy the peer's environment by `deepcopy`.
 
         Raises:
-            TypeError: it cannot be copied, so that there are no snapshots of it.
+            TypeError: if it cannot be copied, so that it has no snapshots.
         """
         try:
             return Played(copy.deepcopy(self.peer, memo), self.task, self.turns)
@@ -63,29 +63,29 @@ class Played:
 
 
 class PeerEnv(TextEnv[Played]):
-    """Plays one environment of another library; each peer's adapter writes `begin` and `play`.
+    """Plays one environment of another library (a peer); each peer's adapter implements `begin` and `play`.
 
-    Each episode has a fresh environment of the peer's. Whatever that draws from `random` or `numpy.random` comes from
-    the task at the start and from (episode seed, turn) at a turn: groups agree, other users of those generators notice
-    nothing, and calls into peers wait for each other. A peer that draws from elsewhere (the clock, the order of a set
-    of strings in another process) is not repeatable; `turnenv.check_env` tells.
+    Each episode makes a fresh environment of the peer. What it draws from `random` or `numpy.random` depends on the
+    task at the start, and on the episode's seed and the turn later: the members of a group get the same noise, other
+    users of those generators notice nothing, and calls into peers wait for each other. A peer that draws from elsewhere
+    (the clock, the order of a set of strings in another process) is not repeatable; `turnenv.check_env` finds that.
 
-    An exception that the peer raises on an action is taken for the agent's doing and ends the episode without reward,
-    since the peer's code is a function of the action; but an OSError (no network, no file) is a fault.
+    An exception that the peer raises on an action ends the episode as failed, without reward, since the peer's code is
+    a function of the action; an OSError (no network, no file) ends it as a fault.
 
     Attributes:
-        component: the name of the peer's reward in the outcome, and in the turns' if it pays those.
+        component: the name of the peer's reward in the outcome, and in turn rewards if it pays those.
     """
 
     component: ClassVar[str] = "peer"
 
     @abstractmethod
     def begin(self, task: int) -> tuple[Any, str]:
-        """A fresh environment of the peer's, at the start of this task, and its first observation."""
+        """Make a fresh environment of the peer at the start of this task; return it and its first observation."""
 
     @abstractmethod
     def play(self, peer: Any, action: str) -> Reply:
-        """Hand the agent's text to the peer's environment."""
+        """Pass the agent's text to the peer's environment."""
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Played, str]:
         """Begin the peer's episode; equal tasks begin equally."""
@@ -103,8 +103,8 @@ class PeerEnv(TextEnv[Played]):
             except OSError as error:
                 return Reply.fault("The environment is not available.", repr(error))
             except Exception as error:  # noqa: BLE001 (any text is a legal action, and the peer may raise anything)
-                told = f"The environment could not take this message: {type(error).__name__}."
-                return Reply.final(told, outcome={self.component: 0.0}, success=False, end=End.FAILED, valid=False)
+                text = f"The environment could not take this message: {type(error).__name__}."
+                return Reply.final(text, outcome={self.component: 0.0}, success=False, end=End.FAILED, valid=False)
 
     def state_key(self, state: Played) -> object:
         """The task, and each turn's noise and action: the peer's own state is not comparable."""

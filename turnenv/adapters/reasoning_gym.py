@@ -29,10 +29,10 @@ class _Problem:
 class ReasoningGymEnv(PeerEnv):
     """Problems of one of reasoning-gym's datasets; task i is the dataset's entry i.
 
-    Turns earn nothing; reasoning-gym's score of the last answer, from 0 to 1, is the outcome. A message without an
-    answer uses up an attempt.
+    Turns earn nothing; the outcome is reasoning-gym's score of the last attempt, from 0 to 1. A message without an
+    answer is an attempt with a score of 0.
 
-    To have it by `gym.make`::
+    To make it by `gym.make`::
 
         gymnasium.register(
             "me/Countdown-v0",
@@ -42,10 +42,10 @@ class ReasoningGymEnv(PeerEnv):
         )
 
     Args:
-        dataset: reasoning-gym's name of it.
-        attempts: answers that may be given; each but the last is told whether it was right.
-        size: how many problems.
-        seed: of the dataset; the same problems each time.
+        dataset: its name in reasoning-gym.
+        attempts: the most answers that the agent may give; after each it reads whether it was right.
+        size: the number of problems.
+        seed: decides the problems.
         render_mode: "ansi" keeps the transcript for `render`.
         **config: the dataset's own settings.
 

@@ -15,13 +15,13 @@ __all__ = ["TextArenaEnv", "make_vector"]
 
 
 class TextArenaEnv(PeerEnv):
-    """A game that `textarena.make` makes, in its raw form: its wrappers repeat the whole history at every turn.
+    """A game that `textarena.make` makes, without its wrappers, which repeat the whole history at every turn.
 
-    TextArena pays at the end alone: turns earn nothing and its reward is the outcome's. A move that it refuses is not
+    TextArena pays only at the end: turns earn nothing, and its reward is the outcome's. A move that it refuses is not
     a valid action. Task i is the game that TextArena plays with seed i. Some games download word lists when they are
     made, and some do not run on Python 3.11.
 
-    To have it by `gym.make`::
+    To make it by `gym.make`::
 
         gymnasium.register(
             "me/Hangman-v0",
@@ -32,9 +32,9 @@ class TextArenaEnv(PeerEnv):
 
     Args:
         textarena_id: TextArena's id, such as "GuessTheNumber-v0".
-        max_turns: by default what TextArena's own limit can come to (it counts one turn more than it says, and no
-            refused move that a legal one follows), or 100 where it has none.
-        success_reward: the reward from which the game counts as won.
+        max_turns: by default 2 · (limit + 1), the most turns that TextArena's limit can allow: it plays one turn more
+            than its limit, and does not count a refused move before a legal one. 100 if the game has no limit.
+        success_reward: the smallest reward that counts as a win.
         render_mode: "ansi" keeps the transcript for `render`.
         **kwargs: passed to `textarena.make`.
 
@@ -63,7 +63,7 @@ class TextArenaEnv(PeerEnv):
     def begin(self, task: int) -> tuple[Any, str]:
         """Reset the game with the task as its seed."""
         peer = self._begun(task)
-        return peer, _told(peer)
+        return peer, _new_text(peer)
 
     def play(self, peer: Any, action: str) -> Reply:
         """Make the move."""
@@ -71,14 +71,14 @@ class TextArenaEnv(PeerEnv):
         done, _ = peer.step(action)
         valid = not peer.state.game_info[0]["invalid_move"] and peer.state.error_count <= errors
         if not done:
-            return Reply.turn(_told(peer), valid=valid)
+            return Reply.turn(_new_text(peer), valid=valid)
         rewards, game_info = peer.close()
         outcome = {self.component: float(rewards[0])}
         success, limit = outcome[self.component] >= self._success_reward, peer.state.max_turns
         cut = limit is not None and peer.state.turn >= limit
         end = End.SOLVED if success else End.TURN_LIMIT if cut else End.FAILED
-        told = "\n".join(filter(None, (_told(peer), game_info[0].get("reason"))))
-        return Reply.final(told, outcome=outcome, success=success, end=end, valid=valid)
+        text = "\n".join(filter(None, (_new_text(peer), game_info[0].get("reason"))))
+        return Reply.final(text, outcome=outcome, success=success, end=end, valid=valid)
 
     def _begun(self, task: int) -> Any:
         with needs("textarena", "TextArenaEnv"):
@@ -94,8 +94,8 @@ class TextArenaEnv(PeerEnv):
         return peer
 
 
-def _told(peer: Any) -> str:
-    """What the game has said since it was last asked, without the player's own words."""
+def _new_text(peer: Any) -> str:
+    """What the game has said since the last call, without the player's own words."""
     from textarena import ObservationType
 
     _, messages = peer.get_observation()

@@ -1,4 +1,4 @@
-"""Gymnasium's FrozenLake and Taxi in words, as examples of `GymnasiumEnv` that can be played and trained on."""
+"""Gymnasium's FrozenLake and Taxi in words: examples of `GymnasiumEnv` to play and to train on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _PROGRESS = 0.5
 def frozen_lake(**kwargs: Any) -> GymnasiumEnv:
     """FrozenLake-v1 in words: the agent reads its place and writes left, down, right or up.
 
-    A turn is paid `0.5 · (steps nearer to the goal) / (steps from the start)`, so that an episode that gets there earns
-    0.5 in turn rewards; holes cost nothing more. The outcome is Gymnasium's own reward, 1 at the goal.
+    A turn earns `0.5 · (d_before - d_after) / d_start`, where d counts the steps to the lower right corner, holes
+    ignored, so that an episode that reaches the goal there earns 0.5 in turn rewards. A hole costs nothing. The
+    outcome is Gymnasium's reward, 1 at the goal.
 
     Args:
         **kwargs: passed to `gymnasium.make`, e.g. `is_slippery=False`.
@@ -61,7 +62,8 @@ def frozen_lake(**kwargs: Any) -> GymnasiumEnv:
 def taxi(**kwargs: Any) -> GymnasiumEnv:
     """Taxi in words: the agent reads where taxi, passenger and destination are, and writes where to drive.
 
-    The step's reward is the turn's: -1 per move, -10 for a pick-up or drop-off at a wrong place, 20 for the delivery.
+    The step's reward is the turn reward, and there is no outcome reward: -1 per move, -10 for a pick-up or drop-off at
+    a wrong place, 20 for the delivery.
 
     Args:
         **kwargs: passed to `gymnasium.make`.

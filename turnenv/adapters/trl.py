@@ -32,7 +32,7 @@ class TrlEnvironment:
     without a call that ends a completion, which TRL shows to the reward functions alone.
 
     Attributes:
-        system_prompt: what the agent is told first; TRL leaves it to the dataset's prompts.
+        system_prompt: what the agent reads first; with TRL the dataset's prompts must include it.
     """
 
     system_prompt: ClassVar[str] = ""
@@ -44,7 +44,7 @@ class TrlEnvironment:
         self._over, self._fault, self._turn_rewards, self._outcome = True, False, [0.0], 0.0
 
     def reset(self, *, seed: int, task: int | None = None, **row: Any) -> str:
-        """Begin an episode; the rows of a group are equal, and so are their tasks and their noise.
+        """Begin an episode; the rows of a group are equal, so that they get the same task and noise.
 
         Args:
             seed: the row's column `seed`.
@@ -66,7 +66,7 @@ class TrlEnvironment:
         return observation.removeprefix("<tool_response>").removesuffix("</tool_response>").strip()
 
     def _finish(self, completion: Sequence[Mapping[str, Any]]) -> None:
-        """Hand in the closing message, if the model wrote one; the episode is over then, whatever is left to do."""
+        """Take a turn with the closing message, if there is one, and end the episode."""
         last = completion[-1]
         if last["role"] == "assistant" and not last.get("tool_calls"):
             self._step(last.get("content") or "")
@@ -86,17 +86,17 @@ class _Game(TrlEnvironment):
 
 
 def environment_factory(env_id: str, **kwargs: Any) -> type[TrlEnvironment]:
-    """The class of `TrlEnvironment` for an id, to pass to `GRPOTrainer(environment_factory=…)`.
+    """Make a class of `TrlEnvironment` for an id, to pass to `GRPOTrainer(environment_factory=…)`.
 
-    The model calls the environment's tools as its chat template has it; of an environment without tools, the one tool
-    `act`, whose `message` is the turn's text.
+    The model calls the environment's tools in the format of its chat template. An environment without tools has one
+    tool, `act`, whose `message` is the turn's text.
 
     Args:
         env_id: as `gymnasium.make` takes it.
         **kwargs: arguments of the environment; one with tools is made with `grammar="hermes"`.
 
     Raises:
-        TypeError: if the id is not one of a text environment.
+        TypeError: if the id does not make a `turnenv.TextEnv`.
     """
     env = _make(env_id, kwargs)
     if env.tools:
@@ -108,12 +108,12 @@ def environment_factory(env_id: str, **kwargs: Any) -> type[TrlEnvironment]:
 
 
 def outcome_reward(completions: Sequence[Any], environments: Sequence[TrlEnvironment], **_: Any) -> list[float | None]:
-    """A reward function of TRL: each episode's outcome; None after a fault of the infrastructure."""
+    """A reward function for TRL: the outcome's reward of each episode; None after a fault."""
     return [env._outcome if ended else None for env, ended in _ended(completions, environments)]
 
 
 def turn_reward(completions: Sequence[Any], environments: Sequence[TrlEnvironment], **_: Any) -> list[float | None]:
-    """A reward function of TRL: the sum of each episode's turn rewards; None after a fault."""
+    """A reward function for TRL: the sum of each episode's turn rewards; None after a fault."""
     return [float(sum(env._turn_rewards)) if ended else None for env, ended in _ended(completions, environments)]
 
 
@@ -131,9 +131,9 @@ def _make(env_id: str, kwargs: Mapping[str, Any]) -> TextEnv[Any]:
 
 
 def _method(schema: Mapping[str, Any]) -> Callable[..., str]:
-    """A method with the name, parameters and docstring from which TRL derives a tool's schema again.
+    """Make a method whose name, parameters and docstring give TRL the tool's schema.
 
-    The environment validates the arguments, so that a wrong call is a turn like any other.
+    The environment validates the arguments, so that a wrong call is a turn too.
     """
     name, properties = schema["name"], schema["parameters"].get("properties", {})
 
@@ -154,6 +154,6 @@ def _method(schema: Mapping[str, Any]) -> Callable[..., str]:
     method.__name__ = method.__qualname__ = name
     method.__signature__ = inspect.Signature([own, *parameters], return_annotation=str)  # type: ignore[attr-defined]
     method.__annotations__ = {**types, "return": str}
-    told = "\n".join(f"    {key}: {field.get('description', key)}" for key, field in properties.items())
-    method.__doc__ = f"{schema['description']}\n\nArgs:\n{told}" if told else schema["description"]
+    described = "\n".join(f"    {key}: {field.get('description', key)}" for key, field in properties.items())
+    method.__doc__ = f"{schema['description']}\n\nArgs:\n{described}" if described else schema["description"]
     return method

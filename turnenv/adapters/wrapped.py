@@ -1,4 +1,4 @@
-"""A turnenv environment under Gymnasium's wrappers: every wrapper applies, and no turn's reward is lost above them."""
+"""A turnenv environment in Gymnasium's wrappers: every wrapper applies, and no turn's reward is lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def wrappers_of(env: gymnasium.Env[Any, Any]) -> Iterator[gymnasium.Wrapper[Any,
 
 
 def without_checks(env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-    """The environment without the outermost wrappers that only watch (`OrderEnforcing`, `PassiveEnvChecker`)."""
+    """Remove the outermost wrappers that only check (`OrderEnforcing`, `PassiveEnvChecker`)."""
     while type(env) in (OrderEnforcing, PassiveEnvChecker):
         env = env.env  # type: ignore[attr-defined]
     return env
@@ -41,18 +41,18 @@ def time_limits(env: gymnasium.Env[Any, Any]) -> list[int]:
 
 
 class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
-    """Keeps the contract of `turnenv.TextEnv` above Gymnasium's wrappers.
+    """Keeps the contract of `turnenv.TextEnv` around Gymnasium's wrappers.
 
-    What the policy reads has passed the wrappers, and what it writes passes them on the way in. An episode that a
-    wrapper truncates (`TimeLimit`) ends as `turn_limit`, with the outcome that the task gives to silence; one that a
-    wrapper terminates ends as `failed` with an outcome of 0. A snapshot is a deep copy of environment and wrappers.
+    Observations and actions pass through the wrappers. An episode that a wrapper truncates (`TimeLimit`) ends as
+    `turn_limit`, with the outcome reward of `TextEnv.silence`; one that a wrapper terminates ends as `failed` with an
+    outcome reward of 0. A snapshot is a deep copy of environment and wrappers.
 
     Args:
         env: a text environment of turnenv in at least one wrapper.
 
     Raises:
-        TypeError: a wrapper changes texts into something else.
-        ValueError: a wrapper changes the reward, so that turn rewards and outcome would no longer sum to it.
+        TypeError: if the environment is not one of turnenv, or a wrapper changes strings into something else.
+        ValueError: if a wrapper changes the reward, so that turn rewards and outcome would no longer sum to it.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -60,7 +60,7 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
         base = env.unwrapped
         if not isinstance(base, TextEnvironment):
             raise TypeError(
-                f"{type(base).__name__} is no text environment of turnenv; use turnenv.adapters.as_text_env"
+                f"{type(base).__name__} is not a text environment of turnenv; use turnenv.adapters.as_text_env"
             )
         self._base: TextEnvironment = base
         for wrapper in wrappers_of(env):
@@ -73,7 +73,7 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
 
     @property
     def spec(self) -> Any:  # type: ignore[override]
-        """Of the wrapped environment, its wrappers included."""
+        """The spec of the wrapped environment, including its wrappers."""
         return self.env.spec
 
     @property
@@ -85,7 +85,8 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
         """Begin an episode; see `TextEnv.reset`.
 
         Raises:
-            TypeError: if the wrappers return an observation that is no string.
+            TypeError: if the wrappers return an observation that is not a string.
+            ValueError: if the wrappers drop `task` or `system_prompt` from info.
         """
         observation, info = self.env.reset(seed=seed, options=options)
         self._over, self._turn = False, 0
@@ -99,8 +100,8 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
 
         Raises:
             gymnasium.error.ResetNeeded: if the episode is over or was never begun.
-            TypeError: if the wrappers return an observation that is no string.
-            ValueError: if the wrappers lose or change a turn's reward.
+            TypeError: if the wrappers return an observation that is not a string.
+            ValueError: if the wrappers lose or change a turn's reward, or hide the end of an episode.
         """
         if self._over:
             raise ResetNeeded("the episode is over or was never begun: call reset() before step()")
@@ -125,7 +126,7 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
         return self._base.cut()
 
     def snapshot(self) -> Mapping[str, Any]:
-        """This point of the episode, wrappers included.
+        """The current point of the episode, including the wrappers.
 
         Raises:
             TypeError: if the environment or a wrapper cannot be copied.
@@ -167,10 +168,10 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
 
 
 def _refuse(wrapper: gymnasium.Wrapper[Any, Any, Any, Any]) -> None:
-    """Raise for a wrapper that is known before any step to break the contract."""
+    """Raise for a wrapper that is certain to break the contract, before any step."""
     name = type(wrapper).__name__
     if isinstance(wrapper, gymnasium.RewardWrapper | NormalizeReward):
-        raise ValueError(f"{name} changes the reward without its parts, so that no turn would keep its own: {_INSTEAD}")
+        raise ValueError(f"{name} changes the reward without its parts, so that turn rewards would be lost: {_INSTEAD}")
     for what, space in (("observations", wrapper.observation_space), ("actions", wrapper.action_space)):
         if not isinstance(space, Text):
             raise TypeError(

@@ -59,7 +59,7 @@ _PROCESSES = 2
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Something that was checked and holds, or that could not be checked.
+    """A claim that was checked and holds, or that could not be checked.
 
     Attributes:
         claim: what holds.
@@ -80,26 +80,29 @@ def check_env(
 ) -> tuple[Check, ...]:
     """Assert that an environment keeps the contract; warnings are errors.
 
-    The agent plays some episodes, and everything else replays its actions: Gymnasium's `check_env`; the keys, types
-    and sums of `info`; no reward lost; any text a legal action; a finished episode that refuses to go on; task
-    picking; equal seeds, equal episodes; `snapshot` and `restore`; a pickled copy; and no farming by looping: no
-    action, repeated until the end, is paid for coming back to a state (`state_key`), nor more than the best solved
-    episode's return. For an id also: twins in lock-step and alternately, the spec through JSON and pickle, and the
-    same episodes in turnenv's batch and in Gymnasium's.
+    The agent plays some episodes, and the checks replay its actions: Gymnasium's `check_env`; the keys, types and sums
+    of `info`; no reward is lost; any text is a legal action; a finished episode raises on `step`; tasks can be chosen;
+    equal seeds give equal episodes; `snapshot` and `restore`; a pickled copy. They also check that looping does not
+    pay: an action that is repeated until the end (at most 256 steps) earns nothing for returning to a state
+    (`state_key`), and no more than the best solved episode's return. The id of a bare `TextEnv` is also checked by
+    twins in lock-step and alternately, its spec through JSON and pickle, and the same episodes in turnenv's batch and
+    in Gymnasium's.
 
     Args:
-        env: an id, a fresh environment, or a function that makes one; see `turnenv.adapters.as_text_env`.
-        agent: plays the episodes; by default it writes random and nasty texts. Give one that gets somewhere.
+        env: an id, a fresh environment (it is played, not copied), or a function that makes one; see
+            `turnenv.adapters.as_text_env`.
+        agent: plays the episodes; by default it writes random numbers and nasty texts. Pass one that solves some.
         episodes: how many episodes the agent plays, at least 1.
         seed: the first seed.
         parallel: also check Gymnasium's batch over processes, which takes seconds to start.
 
     Returns:
-        What was checked, and what could not be and why.
+        The claims that hold, and those that could not be checked, with the reason.
 
     Raises:
         ContractError: at the first breach.
-        ValueError: if `episodes` is below 1.
+        TypeError: if `env` is not a text environment.
+        ValueError: if `episodes` is below 1, or a wrapper of `env` loses turn rewards.
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1; got {episodes}")

@@ -25,10 +25,10 @@ def check_twins(env: TextEnvironment, twin: TextEnvironment, recordings: Sequenc
 
 
 def check_pickle(env: TextEnvironment, recordings: Sequence[Recording]) -> str:
-    """A pickled fresh environment plays as the original did.
+    """An unpickled copy of a fresh environment plays as the original did.
 
     Returns:
-        Why it could not be checked: an environment need not pickle; "" if it was.
+        Why it could not be checked (an environment need not pickle); "" if it was checked.
     """
     try:
         pickled = pickle.dumps(env)
@@ -44,7 +44,7 @@ def check_spec(env: TextEnvironment) -> str:
     """The spec survives JSON and pickle.
 
     Returns:
-        Why it could not be checked: Gymnasium writes no callable as JSON; "" if it was.
+        Why it could not be checked (Gymnasium writes no callable as JSON); "" if it was checked.
     """
     spec = env.spec
     if spec is None:
@@ -57,7 +57,7 @@ def check_spec(env: TextEnvironment) -> str:
 
 
 def check_batch(env_id: str, recordings: Sequence[Recording]) -> None:
-    """Our batch plays what single environments played."""
+    """The batch of turnenv plays what single environments played."""
     _check_batch(vectorise(env_id, len(recordings)), recordings, "in turnenv's batch")
 
 
@@ -80,7 +80,9 @@ def _alternate(env: TextEnvironment, twin: TextEnvironment, left: Recording, rig
 
 def _check_batch(batch: VectorEnv[Any, Any, Any], recordings: Sequence[Recording], who: str) -> None:
     try:
-        seeds: Any = [recording.seed for recording in recordings]  # the base class declares int, every kind takes lists
+        seeds: Any = [
+            recording.seed for recording in recordings
+        ]  # the base class declares int, but every kind takes lists
         observations, _ = batch.reset(seed=seeds)
         started = tuple(recording.start[0] for recording in recordings)
         require(tuple(observations) == started, f"{who}, the first observations differ: {observations!r}")
@@ -94,7 +96,7 @@ def _check_batch(batch: VectorEnv[Any, Any, Any], recordings: Sequence[Recording
 def _step(
     batch: VectorEnv[Any, Any, Any], recordings: Sequence[Recording], turn: int
 ) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Step all, and give what came back in the rows whose episode was not over before this turn."""
+    """Step all, and yield the results of the rows whose episode was not over before this turn."""
     idle = None if isinstance(batch, TextVectorEnv) else ""
     going = [turn < len(recording.actions) for recording in recordings]
     actions = [recording.actions[turn] if on else idle for recording, on in zip(recordings, going, strict=True)]

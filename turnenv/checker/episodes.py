@@ -1,4 +1,4 @@
-"""Checks of one environment by itself: any text, an end that holds, tasks, branches, and loops that must not pay."""
+"""Checks of a single environment: any text, the end of an episode, tasks, branches, and loops that must not pay."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from turnenv.checker.turns import ContractError, Recording, Step, check_step, re
 from turnenv.core.contract import TextEnvironment
 
 LOOP_STEPS = 256
-"""The most steps spent on looping in one recorded episode."""
+"""The most steps that are spent on loops per recorded episode."""
 LOOP_LENGTH = 10_000
 """The longest action that is looped, in characters."""
 _ROUNDING = 1e-9
 
 
 class Loop(NamedTuple):
-    """An episode from `turn` (from 1) on: the states before each turn and the turn rewards, float; what was repeated.
+    """An episode in which one action was repeated.
 
-    `total` is the sum of all its turn rewards, those before `turn` included.
+    Attributes:
+        action: the action that was repeated; "" for the agent's own episode.
+        seed: the episode's seed.
+        turn: the first repeated turn, from 1.
+        state_keys: the state before each turn from `turn` on.
+        rewards: the turn rewards from `turn` on.
+        total: the sum of all turn rewards, including those before `turn`.
     """
 
     action: str
@@ -56,7 +62,7 @@ def check_end(env: TextEnvironment, recording: Recording) -> None:
 
 
 def check_tasks(env: TextEnvironment, seed: int) -> None:
-    """The first and the last task can be picked, and those beside them are refused."""
+    """The first and the last task can be chosen, and the numbers next to them are refused."""
     for task in {0, env.num_tasks - 1}:
         _, info = env.reset(seed=seed, options={"task": task})
         require(info["task"] == task, f"options={{'task': {task}}} began task {info['task']}")
@@ -71,7 +77,7 @@ def check_tasks(env: TextEnvironment, seed: int) -> None:
 def check_branching(env: TextEnvironment, recordings: Sequence[Recording], branches: int = 1 << 30) -> None:
     """At each turn: snapshot, take the action, restore, take another, restore; the recorded turn comes back.
 
-    After the first `branches` turns of an episode the rest is only replayed.
+    Only the first `branches` turns of an episode are branched; later ones are only replayed.
     """
     for recording in recordings:
         env.reset(seed=recording.seed)
@@ -86,7 +92,7 @@ def check_branching(env: TextEnvironment, recordings: Sequence[Recording], branc
 
 
 def play_loops(env: TextEnvironment, recordings: Sequence[Recording]) -> list[Loop]:
-    """The recorded episodes, and from each turn that brings a new action on, that action until the end."""
+    """The recorded episodes, and for each new action in them the episode in which it is repeated until the end."""
     loops = [_as_loop("", recording.seed, 1, recording.results) for recording in recordings]
     for recording in recordings:
         env.reset(seed=recording.seed)
@@ -105,9 +111,9 @@ def play_loops(env: TextEnvironment, recordings: Sequence[Recording]) -> list[Lo
 
 
 def check_returns(loops: Sequence[Loop]) -> str:
-    """What is paid between two visits of one state sums to 0 or less; else the way round could be walked for ever.
+    """Turn rewards between two visits of a state sum to 0 or less; otherwise the loop could be repeated for ever.
 
-    The state is what `state_key` says. Turn rewards with noise of their own can fail this by chance.
+    `state_key` defines the state. Turn rewards that are noisy themselves can fail this by chance.
 
     Returns:
         Why nothing could be checked; "" if something was.

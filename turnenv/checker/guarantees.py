@@ -1,4 +1,4 @@
-"""What holds for an environment that was not written for turnenv, found by trying; nothing here raises for a "no"."""
+"""Finds by trial what holds for an environment that was not written for turnenv; a "no" raises nothing."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _CONSERVED = "turn rewards and outcome sum to the reward; none is lost"
 _REPEATABLE = "equal seeds and actions, equal episodes"
 _BRANCHING = "a snapshot is exact: restored, the same actions get the same answers"
 _BRANCHES = 8
-"""Turns of each episode at which a snapshot is tried: a copy of a large environment takes long."""
+"""Turns per episode at which a snapshot is tried, because copying a large environment takes long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """Something that was tried.
+    """A claim that was tried.
 
     Attributes:
         claim: what would hold.
         holds: whether it did.
-        needed_for: what cannot be done without it.
-        note: why it did not hold; "" if it did.
+        needed_for: what is impossible without it.
+        note: why it did not hold, at most 400 characters; "" if it did.
         essential: True if training makes no sense without it.
     """
 
@@ -43,17 +43,17 @@ class Guarantee:
 def find_guarantees(
     env: AnyEnv, agent: Agent, nasty: Sequence[str], *, episodes: int = 4, seed: int = 0
 ) -> tuple[Guarantee, ...]:
-    """Play some episodes, and try what turnenv promises of its own environments.
+    """Play some episodes, and try each guarantee that turnenv's own environments give.
 
     Args:
         env: whatever `turnenv.adapters.as_text_env` takes.
         agent: plays the episodes.
-        nasty: texts that any environment should take as an action.
-        episodes: how many episodes, at least 1.
+        nasty: texts that any environment should accept as an action.
+        episodes: how many episodes the agent plays, at least 1.
         seed: the first seed.
 
     Raises:
-        TypeError: if it is no text environment.
+        TypeError: if it is not a text environment.
         ValueError: if a wrapper loses turn rewards, or `episodes` is below 1.
     """
     if episodes < 1:
@@ -82,14 +82,18 @@ def find_guarantees(
             "branches: tree_backup, vine_ppo",
             lambda: check_branching(single, recordings, _BRANCHES),
         ),
-        _tried("any text is taken as an action", "training an untaught policy", lambda: _take(single, nasty, seed)),
+        _tried(
+            "any text is taken as an action",
+            "training a policy that makes mistakes",
+            lambda: _take(single, nasty, seed),
+        ),
     )
 
 
 def possible_estimators(found: Sequence[Guarantee]) -> list[str]:
     """Names of the estimators that an environment with these guarantees can be trained with.
 
-    One that reads `values` needs a critic besides.
+    An estimator that reads `values` also needs a critic.
     """
     holds = {each.claim: each.holds for each in found}
     if not (holds[_CONSERVED] and holds[_REPEATABLE]):

@@ -1,4 +1,4 @@
-"""What every turn of an environment must look like, and episodes recorded so that they can be played again."""
+"""What every turn of an environment must look like, and recordings of episodes to replay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from turnenv.core.contract import TextEnvironment
 from turnenv.types import End
 
 Agent = Callable[[str, int], str]
-"""From an observation and the turn's number (from 0, which begins an episode) to an action."""
+"""A function of an observation and the turn's number (0 begins an episode) that returns an action."""
 
 Step = tuple[str, float, bool, bool, dict[str, Any]]
 
@@ -49,7 +49,7 @@ class Recording(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Turn rewards plus outcome."""
+        """Turn rewards plus the outcome's reward."""
         return sum(result[1] for result in self.results)
 
 
@@ -60,7 +60,11 @@ def require(holds: bool, message: str) -> None:
 
 
 def record(env: TextEnvironment, agent: Agent, seed: int) -> Recording:
-    """Play one episode and check each of its turns."""
+    """Play one episode and check each of its turns.
+
+    Raises:
+        ContractError: at the first breach.
+    """
     observation, info = start = env.reset(seed=seed)
     _check_types(info, {"task": int, "system_prompt": str}, "reset's info")
     actions: list[str] = []
@@ -77,7 +81,7 @@ def record(env: TextEnvironment, agent: Agent, seed: int) -> Recording:
 
 
 def replay(env: TextEnvironment, recording: Recording, who: str) -> None:
-    """Play the recorded actions again: the same must come back."""
+    """Play the recorded actions again, and require the same results."""
     require(env.reset(seed=recording.seed) == recording.start, f"{who}, seed {recording.seed} begins differently")
     for turn in range(len(recording.actions)):
         replay_turn(env, recording, turn, who)

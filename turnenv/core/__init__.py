@@ -1,4 +1,4 @@
-"""The environment contract: `TextEnv` for authors, `Reply` to answer with, `TextVectorEnv` for batches of episodes."""
+"""The environment contract: authors write a `TextEnv` that returns `Reply`s; `TextVectorEnv` steps many episodes."""
 
 from turnenv.core.batched_infos import turn_infos
 from turnenv.core.env import Reply, Snapshot, TextEnv

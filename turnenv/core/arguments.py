@@ -1,4 +1,4 @@
-"""Whether arguments fit an environment's constructor, seen before anything is made of them."""
+"""Checks arguments against an environment's constructor, before anything is made."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ def check_arguments(
     Args:
         env: a registered id, a class, a function that makes an environment, or an environment, which takes none.
         given: its keyword arguments.
-        where: where they were given, which opens the message.
+        where: where they were given, such as "env_kwargs"; the message begins with it.
 
     Raises:
-        ValueError: if there is no such environment; or no argument of that name, with the closest ones; or its value is
-            of another type.
+        ValueError: if the id is unknown or cannot be imported; if there is no argument of that name (the message names
+            the closest ones); if a value has the wrong type; or if an environment that is already made got arguments.
     """
     if isinstance(env, gymnasium.Env):
         if given:
-            raise ValueError(f"{where}: {sorted(given)} cannot be set on an environment that is made; pass its id")
+            raise ValueError(
+                f"{where}: {sorted(given)} cannot be set on an environment that is already made; pass its id"
+            )
         return
     owner = _creator(env)
     if owner is None:
@@ -69,7 +71,7 @@ def _creator(env: str | Callable[..., object]) -> Callable[..., object] | None:
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, tuple[str, Any]] | None:
-    """Name → annotation as written and as a type (Any if it cannot be resolved); None if any name is taken."""
+    """Name → annotation as written and as a type (Any if it cannot be resolved); None if any name is accepted."""
     owners = [each for each in function.__mro__ if "__init__" in vars(each)] if isclass(function) else [function]
     found: dict[str, tuple[str, Any]] = {}
     for owner in owners:
@@ -78,7 +80,7 @@ def _parameters(function: Callable[..., object]) -> dict[str, tuple[str, Any]] |
         for each in parameters:
             if each.kind not in (Parameter.VAR_KEYWORD, Parameter.VAR_POSITIONAL):
                 found.setdefault(each.name, (_written(each.annotation), hints.get(each.name, Any)))
-        # What a constructor takes as **kwargs it passes to its base class.
+        # A constructor passes its **kwargs to its base class.
         if not any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
             return found
     return None
@@ -96,7 +98,7 @@ def _hints(called: Callable[..., object]) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """False if a value that JSON can hold is certainly not of that type; numbers and strings are not converted."""
+    """False if a JSON value is certainly not of that type; numbers and strings are not converted."""
     if type(value) not in _JSON or hint is Any:
         return True
     try:

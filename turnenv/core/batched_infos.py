@@ -1,4 +1,4 @@
-"""Infos of a batch in Gymnasium's layout, where the array `_key` masks the rows that have `key`, made and undone."""
+"""Converts infos to and from Gymnasium's batched layout, where the array `_key` masks the rows that have `key`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def start_infos(rows: Sequence[int], infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """What `reset` said in these rows, batched with masks: `task` (-1 in the other rows) and `system_prompt`."""
+    """Batch the infos of `reset` in these rows, with masks: `task` (elsewhere -1), `system_prompt` (elsewhere None)."""
     tasks, prompts = [-1] * len(infos), np.empty(len(infos), dtype=object)
     for row in rows:
         info = infos[row]
@@ -21,17 +21,17 @@ def start_infos(rows: Sequence[int], infos: Sequence[Mapping[str, Any] | None]) 
 
 
 def turn_infos(infos: Mapping[str, Any], num_envs: int) -> list[dict[str, Any] | None]:
-    """Each row's info of the turn that a vector `step` has just taken, in any kind of batch and autoreset mode.
+    """Return each row's info of the turn that a vector `step` has just taken, in any kind of batch and autoreset mode.
 
-    A batch of Gymnasium's that resets in the step itself keeps the closing turn's info under `final_info`; one that
-    resets at the next step has no turn there.
+    In Gymnasium's "SameStep" mode the closing turn's info is under `final_info`; in "NextStep" mode a row that was just
+    reset has no turn.
 
     Args:
-        infos: what `step` returned, of `TextVectorEnv` or of Gymnasium's vector environments.
-        num_envs: how many rows.
+        infos: what `step` of a `TextVectorEnv` or of Gymnasium's vector environments returned.
+        num_envs: the number of rows.
 
     Returns:
-        What the single environments' `step` returned; None where no turn was taken.
+        One info per row, as the single environment's `step` returned it; None where no turn was taken.
     """
     if "env_infos" in infos:
         return list(infos["env_infos"])

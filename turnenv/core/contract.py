@@ -1,4 +1,4 @@
-"""What the rollout, the trainer and the checker require of an environment, whoever wrote it, and its `info`."""
+"""What rollout, trainer and checker require of any environment, and the keys of its `info`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class TextEnvironment(Protocol):
-    """An environment that keeps turnenv's contract: a `TextEnv`, or one that `turnenv.adapters` adapted."""
+    """An environment that keeps turnenv's contract: a `TextEnv`, or one that `turnenv.adapters` or `wrappers` made."""
 
     @property
     def max_turns(self) -> int:
@@ -23,7 +23,7 @@ class TextEnvironment(Protocol):
 
     @property
     def num_tasks(self) -> int:
-        """Tasks are numbered 0 … num_tasks - 1."""
+        """The number of tasks; they are numbered 0 … num_tasks - 1."""
 
     @property
     def system_prompt(self) -> str:
@@ -47,11 +47,11 @@ class TextEnvironment(Protocol):
 
     @property
     def observation_space(self) -> Space[Any]:
-        """Of strings."""
+        """A space of strings."""
 
     @property
     def action_space(self) -> Space[Any]:
-        """Of strings."""
+        """A space of strings."""
 
     @property
     def spec(self) -> Any:
@@ -61,13 +61,13 @@ class TextEnvironment(Protocol):
         """Begin an episode; info holds `task` and `system_prompt`."""
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Take the agent's text; info as `turnenv.TextEnv` describes it."""
+        """Take one turn with the agent's text; `turnenv.TextEnv` describes the info."""
 
     def cut(self) -> Outcome:
-        """End the running episode from outside, as a time limit does."""
+        """End the running episode from outside, as a time limit does, and return its outcome."""
 
     def snapshot(self) -> Any:
-        """This point of the episode, to branch from."""
+        """The current point of the episode, to branch from."""
 
     def restore(self, snapshot: Any) -> None:
         """Return to a snapshot."""
@@ -82,13 +82,13 @@ class TextEnvironment(Protocol):
 def turn_info(
     turn_rewards: Sequence[float], components: Mapping[str, float], *, state_key: int, valid_action: bool
 ) -> dict[str, Any]:
-    """The `info` of a turn that leaves the episode running.
+    """Make the `info` of a turn after which the episode goes on.
 
     Args:
-        turn_rewards: the rewards of all turns so far, this one's last.
+        turn_rewards: the rewards of all turns so far, including this one.
         components: this turn's reward by name.
         state_key: 64-bit hash of the state before the action.
-        valid_action: False if the environment could not make sense of the action.
+        valid_action: False if the environment did not understand the action.
     """
     return {
         "turn_reward": turn_rewards[-1],
@@ -102,7 +102,7 @@ def turn_info(
 
 
 def closing_info(info: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """The `info` of the turn that ends an episode, made of the turn's own `info` and the outcome."""
+    """Make the `info` of the turn that ends an episode from the turn's `info` and the outcome."""
     described = {
         "reward": outcome.reward,
         "success": outcome.success,
@@ -113,7 +113,7 @@ def closing_info(info: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
 
 
 def read_outcome(info: Mapping[str, Any]) -> Outcome | None:
-    """The outcome that a closing `info` describes; None while the episode goes on."""
+    """Read the outcome from a closing `info`; None while the episode goes on."""
     if "outcome" not in info:
         return None
     fields = info["outcome"]

@@ -1,4 +1,4 @@
-"""TextEnv: an author writes how a task starts and how it responds; the Gymnasium contract is kept for them."""
+"""TextEnv: an author writes how a task starts and responds; the class keeps the Gymnasium contract."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 State = TypeVar("State")
 _NOTHING: Mapping[str, float] = {}
-# An enum's member costs a look-up in Python code.
+# Reading an enum's member runs Python code, which the hot path avoids.
 _FAULT, _TURN_LIMIT = End.FAULT, End.TURN_LIMIT
 
 
 class Reply(NamedTuple):
-    """What the environment says to an action; made by `Reply.turn`, `Reply.final` or `Reply.fault`.
+    """What the environment replies to an action; made by `Reply.turn`, `Reply.final` or `Reply.fault`.
 
     Attributes:
         text: the observation.
         rewards: this turn's reward by name, already weighted.
-        valid: False if the action made no sense to the environment.
+        valid: False if the environment did not understand the action.
         outcome: how the episode ended; None while it goes on.
     """
 
@@ -44,7 +44,7 @@ class Reply(NamedTuple):
 
     @classmethod
     def turn(cls, text: str, rewards: Mapping[str, float] = _NOTHING, *, valid: bool = True) -> Reply:
-        """The episode goes on."""
+        """A reply after which the episode goes on."""
         return tuple.__new__(cls, (text, rewards, valid, None))
 
     @classmethod
@@ -58,19 +58,19 @@ class Reply(NamedTuple):
         end: End = End.ANSWERED,
         valid: bool = True,
     ) -> Reply:
-        """The task is over; `outcome` is its reward by name, already weighted."""
+        """A reply that ends the episode; `outcome` is the outcome's reward by name, already weighted."""
         components, total = _as_floats(outcome)
         return tuple.__new__(cls, (text, rewards, valid, Outcome(total, success, end, components)))
 
     @classmethod
     def fault(cls, text: str, cause: str) -> Reply:
-        """The infrastructure failed (a search server is down): nothing is paid and nothing may be learnt from it."""
+        """A reply that ends the episode because the infrastructure failed: it pays nothing and teaches nothing."""
         return cls(text, _NOTHING, True, Outcome(0.0, False, End.FAULT, {}, cause))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A point of an episode that `TextEnv.restore` returns to; opaque."""
+    """A point of an episode, to which `TextEnv.restore` returns; its fields are private."""
 
     state: Any
     task: int
@@ -85,15 +85,21 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
     """A multi-turn text environment; write `start` and `respond`, and set the attributes below.
 
     `step` returns `reward = turn reward + outcome reward (on the closing turn)`, so that the undiscounted return is
-    the merged reward of GRPO-MR; `info` keeps the two apart (keys in DESIGN: `turn_reward`, `turn_rewards`,
-    `outcome_reward`, `turn`, `reward_components`, `state_key`, `valid_action`; on the closing step also `outcome`
-    and `fault`). `terminated` is the task's word; an episode that runs out of turns, or that the infrastructure
-    broke, is `truncated`. A task of one turn terminates.
+    the merged reward of GRPO-MR; `info` has the two separately, under `turn_reward`, `turn_rewards` (all so far),
+    `outcome_reward`, `turn` (from 1), `reward_components`, `state_key` and `valid_action`; on the closing step also
+    under `outcome` and `fault`. An episode that the task ends is `terminated`; one that runs out of turns, or in which
+    the infrastructure failed, is `truncated`. If `max_turns` is 1, running out of turns terminates it.
+
+    Args:
+        render_mode: "ansi" keeps the transcript for `render`; None keeps nothing.
+
+    Raises:
+        ValueError: if there is no such render mode.
 
     Attributes:
         max_turns: the turn after which an unfinished episode is cut.
         num_tasks: tasks are numbered 0 … num_tasks - 1; `reset(options={"task": i})` picks one.
-        system_prompt: what the agent is told before the first observation.
+        system_prompt: what the agent reads before the first observation.
         tools: JSON schemas of the tools, in the form that chat templates take.
         grammar: how the agent writes a tool call or an answer; None if it writes neither.
         blocking: True if `respond` waits for something outside this process, so that batches step in threads.
@@ -119,46 +125,47 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
 
     @abstractmethod
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[State, str]:
-        """Begin an episode of task `options["task"]` (always there): its state and the first observation."""
+        """Begin task `options["task"]`, which is always set; return the state and the first observation."""
 
     @abstractmethod
     def respond(self, state: State, action: str, rng: np.random.Generator) -> Reply:
-        """Take the agent's text, change `state` in place, and reply. Any string is legal; never raise on one.
+        """Read the agent's text, change `state` in place, and reply. Any string is legal: never raise for one.
 
-        `rng` depends on the episode's seed and the turn alone, so that all members of a group meet the same noise
-        at the same turn; do not keep it. A plain `rng.random()` is cheap: it is a hash of the episode's seed, the turn
-        and the number of such draws before it. Any other draw seeds a generator first, which takes longer than the
-        rest of a turn.
+        `rng` depends only on the episode's seed and the turn, so that all members of a group get the same noise in the
+        same turn; do not store it. A plain `rng.random()` is cheap: it is a hash of the episode's seed, the turn and
+        the number of such draws before it. Any other draw seeds a generator first, which takes longer than the rest
+        of a turn.
         """
 
     def state_key(self, state: State) -> object:
-        """All that the future depends on: equal keys, equal states (see `hash_state` for what is equal).
+        """Return all that the future depends on; two states are the same if their keys are equal (see `hash_state`).
 
         Return numbers, strings, and tuples, lists, dicts, dataclasses or arrays of them; a tuple of constants is
-        fastest. Sets are refused, and any other object counts by its `repr`, which must be the same in every process.
+        fastest. A set raises TypeError. Any other object is compared by its `repr`, which must be the same in every
+        process.
         """
         return state
 
     def silence(self, state: State) -> Mapping[str, float]:
-        """The outcome's reward by name for an episode that ran out of turns: nothing, unless a task overrides it."""
+        """The outcome's reward by name for an episode that ran out of turns; by default nothing."""
         return _NOTHING
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode.
 
         Args:
-            seed: same seed, same task, and the same answers to the same actions.
+            seed: equal seeds give the same task and the same replies to the same actions; None draws on.
             options: `{"task": i}` picks a task; a family may take more keys.
 
         Returns:
-            The first observation, and an info of `task` and `system_prompt`.
+            The first observation, and an info with the keys `task` and `system_prompt`.
 
         Raises:
             ValueError: if the task does not exist.
         """
         if seed is not None:
             super().reset(seed=seed)
-        # Both are always drawn, so that naming a task leaves the episode's noise as it was.
+        # Both are always drawn, so that choosing a task does not change the episode's noise.
         raw = self.np_random.bit_generator.random_raw
         episode_seed, task = raw() >> 1, (raw() >> 1) % self.num_tasks
         if options and "task" in options:
@@ -173,7 +180,10 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return observation, {"task": task, "system_prompt": self.system_prompt}
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Hand the agent's text to the task.
+        """Take one turn with the agent's text, any string.
+
+        Returns:
+            Observation, turn reward plus outcome reward, terminated, truncated, and the info described above.
 
         Raises:
             TypeError: if the action is not a string.
@@ -228,7 +238,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return text, turn_reward + outcome.reward, not cut, cut, info
 
     def cut(self) -> Outcome:
-        """End the running episode from outside, as a time limit does, with the outcome that the task gives to silence.
+        """End the running episode from outside, as a time limit does; the outcome's reward is that of `silence`.
 
         Raises:
             gymnasium.error.ResetNeeded: if no episode was ever begun.
@@ -252,7 +262,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return number
 
     def snapshot(self) -> Snapshot:
-        """This point of the episode, generator included, to branch from.
+        """The current point of the episode, including the generator, to branch from.
 
         Raises:
             gymnasium.error.ResetNeeded: if no episode was ever begun.
@@ -270,7 +280,10 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot; the same actions then get the same answers. It can be restored again."""
+        """Go back to a snapshot; the same actions then get the same replies. It can be restored again.
+
+        The transcript of `render` is not restored.
+        """
         self._state = copy.deepcopy(snapshot.state)
         self._task, self._turn, self._over = snapshot.task, snapshot.turn, snapshot.over
         self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed

@@ -1,4 +1,4 @@
-"""The noise of one turn: drawn from the episode's seed and the turn alone, and cheap where little is drawn."""
+"""The noise of one turn: it depends only on the episode's seed and the turn, and a few draws are cheap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNSIGNED = Struct("<Q").unpack
 
 
 class TurnGenerator:
-    """Stands in for the `numpy.random.Generator` of one turn: `random()` is a hash, anything else seeds a generator.
+    """Replaces the `numpy.random.Generator` of one turn: `random()` is a hash, any other draw seeds a generator.
 
     Seeding takes longer than a whole turn of most tasks; most turns draw nothing, or a number or two.
     """
@@ -25,7 +25,7 @@ class TurnGenerator:
         self.generator: np.random.Generator | None = None
 
     def random(self, *args: Any, **kwargs: Any) -> Any:
-        """A float in [0, 1) of 53 bits; with arguments, what the generator makes of them."""
+        """A float in [0, 1) with 53 random bits; with arguments, what the seeded generator returns."""
         if args or kwargs:
             return self._seeded().random(*args, **kwargs)
         counted = _DRAW(self.episode_seed, self.turn, self.draws)

@@ -16,10 +16,10 @@ _SAMPLE_LENGTH = 64
 
 
 class UnicodeText(Text):
-    """Any string that can be encoded as UTF-8, up to `max_length` characters.
+    """Any string that can be encoded as UTF-8, of `min_length` to `max_length` characters.
 
     `Text` refuses characters outside its charset, and a charset of all Unicode takes seconds and 100 MB to build.
-    Samples are printable ASCII of at most 64 characters.
+    Samples are printable ASCII of at most 64 characters, or of `min_length` if that is more.
 
     Args:
         max_length: longest string, in characters.
@@ -33,7 +33,7 @@ class UnicodeText(Text):
         super().__init__(max_length, min_length=min_length, charset=string.printable, seed=seed)
 
     def contains(self, x: Any) -> bool:
-        """True for a string of legal length without lone surrogates (they have no UTF-8 form)."""
+        """True for a string of legal length without lone surrogates, which UTF-8 cannot encode."""
         if not isinstance(x, str) or not self.min_length <= len(x) <= self.max_length:
             return False
         return x.isascii() or not any("\ud800" <= character <= "\udfff" for character in x)
@@ -77,5 +77,5 @@ def _refuse_shared_memory(space: UnicodeText, n: int = 1, ctx: Any = None) -> No
 @flatdim.register(UnicodeText)
 @flatten_space.register(UnicodeText)
 def _refuse_flattening(space: UnicodeText) -> NoReturn:
-    # Gymnasium would make an array of max_length cells, which fills the memory.
+    # Gymnasium would allocate an array of max_length cells, which fills the memory.
     raise CustomSpaceError("text has no array form of fixed size: leave out the wrapper that flattens observations")

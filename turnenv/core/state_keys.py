@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-# Keys are kept, as the members of a group come through the same states.
+# Keys are cached, because the members of a group pass through the same states.
 _KEPT: dict[object, int] = {}
 _MOST_KEPT, _LONGEST_KEPT = 1 << 13, 512  # entries; bytes
 _SIGNED = Struct("<q").unpack
@@ -28,15 +28,16 @@ _FLAT = frozenset({int, str, bytes, NoneType})
 
 
 def hash_state(key: object) -> int:
-    """A signed 64-bit hash of a state's key: equal keys, equal hashes; different keys, different hashes.
+    """A signed 64-bit hash of a state's key: equal keys have equal hashes, different keys different ones.
 
-    Equal is what `==` calls equal: numbers by value (1, 1.0, True and numpy's scalars), tuples and lists by type and
-    order, mappings by their items in any order, dataclasses by type and compared fields, enums by type and member
+    Two keys are equal if `==` says so: numbers by value (1, 1.0, True and numpy's scalars), tuples and lists by type
+    and order, mappings by their items in any order, dataclasses by type and compared fields, enums by type and member
     unless they are strings or numbers. Arrays are equal if their shapes and values are, whatever their dtypes, and one
-    NaN is equal to another. An object of any other type counts by its type and `repr`.
+    NaN is equal to another. An object of any other type is compared by its type and `repr`.
 
     Raises:
-        TypeError: the key holds a set, an object with the default `repr`, or numpy's dates; the message says where.
+        TypeError: if the key holds a set, an object with the default `repr`, numpy's dates or an array of dates or
+            records, or is nested too deeply; the message says where.
     """
     try:
         kept = _KEPT.get(key)
@@ -56,7 +57,7 @@ def _keep(key: object) -> int:
 
 
 def _is_constant(key: object) -> bool:
-    """False where the key may change in place."""
+    """False if the key can change in place."""
     if type(key) is not tuple:
         return type(key) in _CONSTANTS
     return _CONSTANTS.issuperset(map(type, key)) or all(map(_is_constant, key))
@@ -86,7 +87,7 @@ class _NoPlainFormError(TypeError):
 
 
 def _where(value: Any) -> str:
-    """The way from a key to the part of it that has no plain form, as Python would write it."""
+    """Where in a key the part is that has no plain form, as a Python expression such as `[0].name`."""
     for step, part in _parts(value):
         try:
             _plain(part)
@@ -144,7 +145,7 @@ def _complex(value: Any) -> Any:
 
 
 def _mapping(value: Mapping[Any, Any]) -> Any:
-    # To a Counter, none and missing are one.
+    # A Counter compares a count of 0 equal to a missing one.
     items = [item for item in value.items() if item[1]] if isinstance(value, Counter) else value.items()
     # The keys are sorted by their bytes, since values of several types have no order.
     pairs = ((_marshalled(_plain(key)), _plain(item)) for key, item in items)

@@ -1,4 +1,4 @@
-"""A batch of text episodes stepped in lock-step, where finished episodes cost nothing and no turn's reward is lost."""
+"""A batch of text episodes in lock-step: finished episodes cost nothing, and no turn's reward is lost."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _ACTIONS = frozenset({str, type(None)})
 class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any]]):
     """`num_envs` episodes of one environment; `gym.make_vec` returns it for every turnenv id.
 
-    By default it never resets by itself: a finished episode keeps its last observation, and its action (best `None`)
-    is ignored, until `reset(options={"reset_mask": …})`. Environments that wait for something outside the process
-    (`blocking`) step in threads, so that their waits overlap.
+    By default it never resets by itself: a finished episode keeps its last observation and ignores its action (pass
+    `None`) until `reset(options={"reset_mask": …})`. Environments that wait for something outside this process
+    (`blocking`) step in threads, so that they wait at the same time.
 
     `step` returns in `infos`, for `n` episodes, each with Gymnasium's mask (`_turn_reward` and so on, bool `(n,)`):
 
     * `turn_reward`, `outcome_reward`: float64 `(n,)`, NaN where no turn was taken;
     * `turn`: int64 `(n,)`, 0 where no turn was taken;
-    * `env_infos`: the single environments' own infos, object `(n,)`, None where no turn was taken;
-    * `task`, `system_prompt` where an episode was begun by this step, and `final_obs`, `final_info` where one was
-      begun in the step that closed another, as `AutoresetMode` says.
+    * `env_infos`: the single environments' infos, object `(n,)`, None where no turn was taken;
+    * `task` and `system_prompt` if this step began an episode (the autoreset modes), and `final_obs` and `final_info`
+      if it also ended one ("SameStep").
 
     Args:
         make: makes one environment.
-        num_envs: how many.
-        autoreset_mode: Gymnasium's `AutoresetMode` or its value: "Disabled"; "NextStep", where the step after the
-            closing one begins an episode and ignores the action; "SameStep", where the closing step begins it.
+        num_envs: the number of episodes.
+        autoreset_mode: Gymnasium's `AutoresetMode` or its value: "Disabled"; "NextStep": the step after the closing one
+            begins an episode and ignores the action; "SameStep": the closing step begins it.
         **kwargs: passed to `make`.
 
     Raises:
@@ -82,7 +82,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
 
     @property
     def system_prompt(self) -> str:
-        """What every agent is told before its first observation."""
+        """What every agent reads before its first observation."""
         return self.envs[0].system_prompt
 
     @property
@@ -106,14 +106,14 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         Args:
             seed: one seed per episode (equal seeds make a group), or an int s for s, s+1, …
             options: `reset_mask`, bool `(num_envs,)`, begins only those episodes; `task` may be one task for all or a
-                sequence of one per episode; the rest goes to every environment.
+                sequence with one per episode; other keys go to every environment that is reset.
 
         Returns:
-            The observations, and an info of `task` (int64 `(num_envs,)`, -1 where not reset), `system_prompt` and
-            `env_infos`, each with its mask.
+            The observations, and an info with `task` (int64 `(num_envs,)`, -1 where not reset), `system_prompt` and
+            `env_infos` (object `(num_envs,)`, None where not reset), each with its mask.
 
         Raises:
-            ValueError: if a seed, mask or task sequence has the wrong length.
+            ValueError: if a seed, mask or task sequence has the wrong length, or a task does not exist.
         """
         rest = dict(options or {})
         mask = self._per_env("reset_mask", rest.pop("reset_mask", None), True)
@@ -137,13 +137,14 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         """Step every unfinished episode whose action is not None.
 
         Returns:
-            Observations, rewards `(n,)` (0.0 where no turn was taken), terminated and truncated (True where this step
-            ended the episode), infos.
+            Observations, rewards `(n,)` (0.0 where no turn was taken), terminated and truncated (bool `(n,)`, True
+            where this step ended the episode), infos.
 
         Raises:
             TypeError: if the actions are one string, or one of them is neither a string nor None.
             ValueError: if there is not one action per episode.
-            gymnasium.error.ResetNeeded: if all episodes are over, or none was ever begun.
+            gymnasium.error.ResetNeeded: if an action is not None although no episode is running; with an autoreset
+                mode, only before the first `reset`.
         """
         self._check_actions(actions)
         over, observations = self._over, self._observations
@@ -179,8 +180,8 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
     def _check_actions(self, actions: Sequence[str | None]) -> None:
         if isinstance(actions, (str, bytes)):
             raise TypeError(
-                f"one {type(actions).__name__} came for {self.num_envs} episodes, and it would be taken character by "
-                f"character: pass one action per episode, such as [text] * {self.num_envs}"
+                f"one {type(actions).__name__} was passed for {self.num_envs} episodes, and would be read character "
+                f"by character: pass one action per episode, such as [text] * {self.num_envs}"
             )
         if len(actions) != self.num_envs:
             raise ValueError(f"pass one action per episode, {self.num_envs} of them; got {len(actions)}")
@@ -191,20 +192,20 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
                     raise TypeError(f"an action is the agent's text, a str, or None; action {row} is of type {name}")
 
     def _rows_to_begin(self, rows: Sequence[int], actions: Sequence[str | None]) -> Sequence[int]:
-        """The episodes that this step begins instead of stepping."""
+        """The episodes that this step begins instead of taking a turn in them."""
         if self._begun and self._mode is not AutoresetMode.DISABLED:
             return [row for row, over in enumerate(self._over) if over]
         if not rows and all(self._over) and any(action is not None for action in actions):
             raise ResetNeeded(
-                "every episode is over: call reset() before step(), reset(options={'reset_mask': batch.over}) as soon "
-                "as an episode ends, or make the batch with autoreset_mode='NextStep'"
+                "every episode is over: call reset() before step(), or reset(options={'reset_mask': batch.over}) when "
+                "an episode ends, or make the batch with autoreset_mode='NextStep'"
                 if self._begun
                 else "no episode was begun: call reset() before step()"
             )
         return ()
 
     def _autoreset(self, begin: Sequence[int], infos: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
-        """Begin the episodes that are due, and say so in Gymnasium's way."""
+        """Begin the episodes that are due, and return their infos in Gymnasium's layout."""
         batched: dict[str, Any] = {}
         if self._mode is AutoresetMode.SAME_STEP:
             begin = [row for row, over in enumerate(self._over) if over]
@@ -235,7 +236,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
     def render(self) -> tuple[str | None, ...]:  # type: ignore[override]
-        """Each episode so far as text."""
+        """The transcript of each episode so far; None without `render_mode="ansi"`."""
         return tuple(env.render() for env in self.envs)
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Families with few states, solved exactly: optimal values, values of any policy, its exact gradient, beliefs."""
+"""Exact solutions of families with few states: optimal values, values of any policy, its gradient, beliefs."""
 
 from turnenv.exact.model import Enumerable, Floats, TabularModel, as_seen, tabular_model
 from turnenv.exact.solve import (

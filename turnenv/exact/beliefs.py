@@ -1,4 +1,4 @@
-"""What an agent can know: an environment with hidden state seen as a process over beliefs, fit for `tabular_model`."""
+"""What an agent can know: an environment with hidden state as a process over beliefs, for `tabular_model`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from turnenv.exact.branching import branches
 from turnenv.exact.model import Enumerable
 
 _Member = tuple[float, Any]
-"""Probability and hidden state; the states are never changed once they are in a belief."""
+"""Probability and hidden state; a state in a belief never changes."""
 
 
 @dataclass(slots=True)
 class Belief:
-    """The hidden states that fit all that was read, with probabilities that sum to 1, and the belief's own key."""
+    """The hidden states that agree with all the agent read, with probabilities that sum to 1, and the belief's key."""
 
     members: tuple[_Member, ...]
     key: tuple[tuple[object, float], ...]
@@ -29,16 +29,15 @@ class Belief:
 
 
 class Beliefs:
-    """The belief process of an environment: `Enumerable` by itself, so that `tabular_model(Beliefs(env, tasks))` works.
+    """The belief process of an environment; it is `Enumerable`, so that `tabular_model(Beliefs(env, tasks))` works.
 
-    A state is the distribution of the environment's own state given all that the agent wrote and read; a policy over
-    these states is a policy that an agent could follow, and Q* is what the best agent gets. (The Q* of the environment
-    itself is that of a player who sees what is hidden.) Rewards are expectations given what the agent reads: it is not
-    shown them.
+    A state is the distribution of the environment's state given all that the agent wrote and read. An agent can follow
+    any policy over these states, and Q* is the value of the best agent. (The Q* of the environment itself is that of a
+    player who sees what is hidden.) Rewards are expectations given what the agent reads, because it does not see them.
 
     Args:
-        env: the environment, unwrapped; it needs what `tabular_model` needs.
-        tasks: the tasks an episode may play, each as likely; the agent does not know which.
+        env: the environment, unwrapped, as `tabular_model` takes it.
+        tasks: the tasks that an episode may play, equally likely; the agent does not know which.
 
     Raises:
         ValueError: if there is no task.
@@ -52,14 +51,15 @@ class Beliefs:
 
     @property
     def action_texts(self) -> Sequence[str]:
-        """The environment's."""
+        """The environment's actions."""
         return self._env.action_texts
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Belief, str]:
-        """The belief before the first action, given its observation; `options` is not read.
+        """The belief before the first action, and the first observation; `options` is not read.
 
         Raises:
             ValueError: if the first observations of the tasks differ.
+            TypeError: if the environment draws in a way that cannot be enumerated.
         """
         members: list[_Member] = []
         texts = set()
@@ -72,7 +72,7 @@ class Beliefs:
         return self._merge(members), texts.pop()
 
     def respond(self, state: Belief, action: str, rng: np.random.Generator) -> Reply:
-        """Draw what is read from the belief, and change the belief to what it then is."""
+        """Draw what the agent reads next, and update the belief in place."""
         key = state.key, action
         if key not in self._results:
             self._results[key] = self._enumerate(state, action)
@@ -90,11 +90,11 @@ class Beliefs:
         return state.key
 
     def silence(self, state: Belief) -> Mapping[str, float]:
-        """The environment's, expected."""
+        """The expectation of the environment's `silence` over the belief."""
         return _mean([(probability, self._env.silence(member)) for probability, member in state.members])
 
     def _enumerate(self, belief: Belief, action: str) -> list[tuple[float, Reply, Belief]]:
-        """Each thing that may be read: its probability, the expected reply, and the belief after it."""
+        """For each text that the agent may read next: its probability, the expected reply, and the belief after it."""
         seen: dict[tuple[str, bool, bool], list[tuple[float, Reply, Any]]] = {}
         for weight, member in belief.members:
 
@@ -125,7 +125,7 @@ class Beliefs:
 
 
 def _expected(cases: Sequence[tuple[float, Reply]]) -> Reply:
-    """The reply of cases that read alike, with the means of their rewards."""
+    """One reply for cases with the same text, with the means of their rewards."""
     first = cases[0][1]
     rewards = _mean([(weight, reply.rewards) for weight, reply in cases])
     if first.outcome is None:

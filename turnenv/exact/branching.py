@@ -11,13 +11,13 @@ Result = TypeVar("Result")
 
 
 def branches(run: Callable[[np.random.Generator], Result]) -> Iterator[tuple[float, Result]]:
-    """Run a function once for every way in which its draws can fall.
+    """Run a function once for every combination of results of its random draws.
 
     The function may draw with `rng.random()` (and then only compare the number), `rng.integers(low, high)` and
     `rng.choice(values, p=…)`; it must be a pure function of its draws.
 
     Args:
-        run: takes the generator; called once a branch.
+        run: takes the generator; called once per branch.
 
     Yields:
         A branch's probability and the function's result; the probabilities sum to 1.
@@ -34,7 +34,7 @@ def branches(run: Callable[[np.random.Generator], Result]) -> Iterator[tuple[flo
 
 
 class _Draws:
-    """Stands in for a generator: repeats the draws of a script, then takes the first result of each further draw."""
+    """Replaces a generator: repeats the draws of a script, then takes the first result of each further draw."""
 
     def __init__(self, script: tuple[int, ...]) -> None:
         self._script, self._taken = script, 0
@@ -69,7 +69,7 @@ class _Draws:
 
 
 class _Uniform:
-    """A number between 0 and 1 that is known only as far as it was compared."""
+    """A number between 0 and 1 of which only the results of comparisons are known."""
 
     def __init__(self, draws: _Draws) -> None:
         self._draws, self._low, self._high = draws, 0.0, 1.0

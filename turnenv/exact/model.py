@@ -1,6 +1,6 @@
-"""An environment small enough to enumerate, as arrays: its own rules, called once for every state, action and draw.
+"""An environment small enough to enumerate, as arrays, made by calling its rules for every state, action and draw.
 
-Axes: S states, A actions, N branches of an action at most, H turns (the horizon).
+Axes: S states, A actions, N the most branches of an action, H turns (the horizon), O observations.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Floats = NDArray[np.float64]
 
 
 class Enumerable(Protocol):
-    """A `TextEnv` with few states, draws that can be enumerated (`turnenv.exact.branching`), and its actions told.
+    """A `TextEnv` with few states, draws that can be enumerated (`turnenv.exact.branching`), and a list of actions.
 
     Attributes:
         max_turns: the horizon H.
-        action_texts: the A actions that are worth telling apart.
+        action_texts: the A actions that can lead to different results.
     """
 
     max_turns: int
@@ -51,19 +51,19 @@ class Enumerable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TabularModel:
-    """What an environment does, as arrays.
+    """An environment's rules as arrays.
 
     Attributes:
         keys: the environment's `state_key` of each state, (S,).
-        actions: the action's texts, (A,).
+        actions: the texts of the actions, (A,).
         start: distribution of the first state, (S,).
-        probabilities: of a branch, (S, A, N); they sum to 1 over N, and to 0 in a state met only after turn H.
+        probabilities: of a branch, (S, A, N); they sum to 1 over N, or to 0 in a state first reached after turn H.
         next_states: where a branch leads, int (S, A, N); 0 where it ends the episode or does not exist.
         ends: True where a branch ends the episode, bool (S, A, N).
         turn_rewards: of a branch, (S, A, N).
-        outcome_rewards: of a branch that ends the episode, else 0, (S, A, N).
+        outcome_rewards: of a branch that ends the episode, (S, A, N); 0 for other branches.
         successes: True where a branch ends the episode with success, bool (S, A, N).
-        observations: number of what the agent sees in a state, 0 … O - 1, int (S,).
+        observations: the number of the observation that the agent sees in a state, 0 … O - 1, int (S,).
         observation_keys: the environment's `observation_key` of each observation, (O,).
         silence: the outcome's reward of an episode that is cut in this state after H turns, (S,).
         horizon: H.
@@ -96,15 +96,15 @@ _Rows = Mapping[object, Sequence[Mapping[_Branch, float]]]
 
 
 def tabular_model(env: Enumerable, tasks: Iterable[int] = (0,), *, max_states: int = 100_000) -> TabularModel:
-    """Enumerate an environment by calling its own `start` and `respond`: there is no second copy of its rules.
+    """Enumerate an environment by calling its own `start` and `respond`, so that no copy of its rules is needed.
 
     Args:
         env: the environment, unwrapped.
-        tasks: the tasks an episode may play, each as likely.
-        max_states: more states than this are refused.
+        tasks: the tasks that an episode may play, equally likely.
+        max_states: the most states that are enumerated.
 
     Raises:
-        ValueError: if there are more than `max_states` states.
+        ValueError: if there are more than `max_states` states, or no task.
         TypeError: if the environment draws in a way that cannot be enumerated, or its keys cannot be hashed.
     """
     starts: dict[object, float] = {}
@@ -118,12 +118,12 @@ def tabular_model(env: Enumerable, tasks: Iterable[int] = (0,), *, max_states: i
     table: dict[object, list[dict[_Branch, float]]] = {}
     frontier = list(states)
     for _ in range(env.max_turns):
-        met: list[object] = []
+        new: list[object] = []
         for key in frontier:
-            table[key] = [_after(env, states, key, action, met) for action in env.action_texts]
+            table[key] = [_after(env, states, key, action, new) for action in env.action_texts]
         if len(states) > max_states:
             raise ValueError(f"more than {max_states} states: this environment is too large to enumerate")
-        frontier = met
+        frontier = new
     seen: dict[object, int] = {}
     return TabularModel(
         tuple(states),
@@ -138,9 +138,9 @@ def tabular_model(env: Enumerable, tasks: Iterable[int] = (0,), *, max_states: i
 
 
 def _after(
-    env: Enumerable, states: dict[object, Any], key: object, action: str, met: list[object]
+    env: Enumerable, states: dict[object, Any], key: object, action: str, new: list[object]
 ) -> dict[_Branch, float]:
-    """The branches of an action; new states are added to `states` and their keys to `met`."""
+    """The branches of an action; new states are added to `states`, and their keys to `new`."""
 
     def take(rng: np.random.Generator) -> tuple[Any, Reply]:
         state = copy.deepcopy(states[key])
@@ -153,7 +153,7 @@ def _after(
             after = env.state_key(state)
             if after not in states:
                 states[after] = state
-                met.append(after)
+                new.append(after)
             branch: _Branch = (after, turn_reward, 0.0, False)
         else:
             branch = (None, turn_reward, outcome.reward, outcome.success)
@@ -181,10 +181,10 @@ def _as_arrays(
 
 
 def as_seen(model: TabularModel) -> TabularModel:
-    """The same environment for an agent that sees only the observations: they are the states of the model returned.
+    """The model of an agent that sees only observations: its states are the observations of `model`.
 
     A branch's probability is its mean over the belief, the distribution of the states behind an observation. That is
-    exact if observations are sufficient statistics of all that was seen, which is checked.
+    exact if an observation determines the belief, however the agent came to it, which is checked.
 
     Raises:
         ValueError: if the belief at an observation depends on how it was reached.
@@ -205,7 +205,9 @@ def as_seen(model: TabularModel) -> TabularModel:
         total = sum(arrived.values())
         if any(abs(mass / total - belief_S[state]) > 1e-9 for state, mass in arrived.items()):
             where = f"{model.actions[action]!r} at {model.observation_keys[here]!r}"
-            raise ValueError(f"what the agent sees after {where} does not sum up what it saw before: no model of it")
+            raise ValueError(
+                f"what the agent sees after {where} does not sum up what it saw before: observations cannot be states"
+            )
     count = len(model.observation_keys)
     return TabularModel(
         model.observation_keys,
@@ -220,7 +222,7 @@ def as_seen(model: TabularModel) -> TabularModel:
 
 
 def _beliefs(model: TabularModel) -> Floats:
-    """Probability of each state given its observation, over all turns of an agent that acts evenly, (S,)."""
+    """Probability of each state given its observation, over all turns of an agent that acts uniformly, (S,)."""
     goes_SAN = model.probabilities * ~model.ends / len(model.actions)
     visits_S = total_S = model.start
     for _ in range(model.horizon):
@@ -231,5 +233,5 @@ def _beliefs(model: TabularModel) -> Floats:
 
 
 def _summed(numbers: NDArray[np.int64], weights: Floats, count: int) -> Floats:
-    """The weights of each number from 0 to count - 1."""
+    """The sum of the weights of each number from 0 to count - 1."""
     return np.bincount(numbers.ravel(), weights.ravel(), minlength=count).astype(np.float64)

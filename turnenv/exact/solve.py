@@ -1,8 +1,8 @@
-"""Exact values of an enumerated environment: the optimum's, a policy's, and the policy's true gradient.
+"""Exact values of an enumerated environment: optimal values, a policy's values, and the policy's exact gradient.
 
-Axes: S states, O observations that the agent can distinguish, A actions, N branches of an action at most, H turns (the
-horizon), B simulated episodes. Times count the turns taken so far, so that a value at t is that of having H - t turns
-left; nothing is discounted.
+Axes: S states, O observations that the agent can distinguish, A actions, N the most branches of an action, H turns (the
+horizon), B simulated episodes. Time t is the number of turns taken, so that H - t turns are left; nothing is
+discounted.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = [
 ]
 
 Objective = Literal["outcome", "shaped", "success"]
-"""What is summed: the outcome's reward, turn rewards and outcome's reward, or 1 for a success."""
+"""What is summed: the outcome's reward ("outcome"), turn rewards and outcome's reward ("shaped"), or 1 per success."""
 
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """Values with t turns taken: `q` (H, S, A), `v` (H + 1, S)."""
+    """Values after t turns: `q` (H, S, A), `v` (H + 1, S); `v[H]` is what an episode that ran out of turns gets."""
 
     q: Floats
     v: Floats
@@ -57,11 +57,11 @@ class Rollouts:
     """Simulated episodes, padded to H turns.
 
     Attributes:
-        states: number of the state before each action, int (B, H); 0 where masked.
-        actions: number of each action, int (B, H); 0 where masked.
+        states: the state before each action, by its number, int (B, H); 0 where masked.
+        actions: each action, by its number, int (B, H); 0 where masked.
         turn_rewards: (B, H); 0 where masked.
         turn_mask: True where a turn was taken, bool (B, H).
-        outcome_rewards: (B,).
+        outcome_rewards: (B,); `silence` where truncated.
         successes: bool (B,).
         truncated: True where the episode ran out of turns, bool (B,).
     """
@@ -76,7 +76,11 @@ class Rollouts:
 
 
 def optimal(model: TabularModel, objective: Objective = "outcome") -> Values:
-    """Q* and V* by backward induction, of an agent that sees the state (not only what `observations` distinguishes)."""
+    """Q* and V* by backward induction, for an agent that sees the state (not only what `observations` distinguishes).
+
+    Raises:
+        ValueError: if there is no such objective.
+    """
     return _backward(model, None, objective)
 
 
@@ -89,18 +93,18 @@ def evaluate(model: TabularModel, policy: Floats, objective: Objective = "outcom
         objective: what is summed.
 
     Raises:
-        ValueError: if the policy has another shape or does not sum to 1 over actions.
+        ValueError: if the policy has another shape or does not sum to 1 over actions, or there is no such objective.
     """
     return _backward(model, _by_turn(model, policy), objective)
 
 
 def expected_return(model: TabularModel, policy: Floats, objective: Objective = "outcome") -> float:
-    """J: the objective's expectation over episodes of a policy, (S, A) or (H, S, A)."""
+    """J: the expectation of the objective over episodes of a policy, (S, A) or (H, S, A); raises as `evaluate`."""
     return float(model.start @ evaluate(model, policy, objective).v[0])
 
 
 def visitation(model: TabularModel, policy: Floats) -> Floats:
-    """Probability that an episode is still running after t turns and in state s, (H, S)."""
+    """Probability that an episode is still running after t turns, and in state s, (H, S); raises as `evaluate`."""
     policy_HSA, goes_SAN = _by_turn(model, policy), model.probabilities * ~model.ends
     visits_HS = np.zeros((model.horizon, len(model.keys)))
     visits_HS[0] = model.start
@@ -111,40 +115,40 @@ def visitation(model: TabularModel, policy: Floats) -> Floats:
 
 
 def policy_gradient(model: TabularModel, policy: Floats, objective: Objective = "outcome") -> Floats:
-    """The exact gradient of J in the logits of a softmax policy, what each turn adds to it, (H, S, A).
+    """The exact gradient of J in the logits of a softmax policy, by turn, (H, S, A); raises as `evaluate`.
 
-    Turn t adds `d_t(s) π(a|s) A_t(s, a)` (policy gradient theorem, Sutton et al. 2000). Logits that depend on the turn
-    have these as their gradients; logits (S, A) that all turns share have the sum over the first axis.
+    Turn t contributes `d_t(s) π(a|s) A_t(s, a)` (policy gradient theorem, Sutton et al. 2000). This is the gradient for
+    logits that depend on the turn; for logits (S, A) that all turns share, sum over the first axis.
     """
     values = evaluate(model, policy, objective)
     return visitation(model, policy)[:, :, None] * _by_turn(model, policy) * values.advantages
 
 
 def over_states(model: TabularModel, policy: Floats) -> Floats:
-    """A policy over what the agent sees, (O, A) or (H, O, A), as one over states."""
+    """Convert a policy over observations, (O, A) or (H, O, A), to one over states, (S, A) or (H, S, A)."""
     return np.asarray(policy[..., model.observations, :])
 
 
 def over_observations(model: TabularModel, gradient: Floats) -> Floats:
-    """A gradient in the logits of states, (S, A) or (H, S, A), as one in the logits of what the agent sees."""
+    """Convert a gradient in logits of states, (S, A) or (H, S, A), to logits of observations, (O, A) or (H, O, A)."""
     seen_OS = np.arange(len(model.observation_keys))[:, None] == model.observations
     return np.asarray(seen_OS @ gradient)
 
 
 def softmax(logits: Floats) -> Floats:
-    """Probabilities over the last axis."""
+    """Turn logits into probabilities over the last axis."""
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def greedy(values: Values) -> Floats:
-    """The policy that takes the first best action, (H, S, A)."""
+    """The policy that takes the best action, the first of equal ones (to 12 digits), (H, S, A)."""
     best = np.round(values.q, 12).argmax(axis=-1)
     return np.asarray(np.eye(values.q.shape[-1])[best])
 
 
 def simulate(model: TabularModel, policy: Floats, episodes: int, rng: np.random.Generator) -> Rollouts:
-    """Play many episodes of a policy, (S, A) or (H, S, A), at array speed; every episode has its own noise."""
+    """Play many episodes of a policy, (S, A) or (H, S, A), as arrays; each episode has noise of its own."""
     cumulative_HSA, cumulative_SAN = _by_turn(model, policy).cumsum(-1), model.probabilities.cumsum(-1)
     shape = (episodes, model.horizon)
     states, actions = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
@@ -166,7 +170,7 @@ def simulate(model: TabularModel, policy: Floats, episodes: int, rng: np.random.
 
 
 def _draw(cumulative: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
-    # Scaled by the last column, so that rounding in the sum never draws past it.
+    # Scaled by the last column, because the sums may round to less than 1.
     points = rng.random(len(cumulative)) * cumulative[:, -1]
     return np.asarray((points[:, None] >= cumulative).sum(axis=-1), dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Playing whole episodes with a policy; nothing here knows a tokenizer."""
+"""Plays whole episodes with a policy; it knows no tokenizer."""
 
 from turnenv.rollout.batch import vectorise
 from turnenv.rollout.collecting import collect

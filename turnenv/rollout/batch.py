@@ -1,4 +1,4 @@
-"""A batch of environments of whatever kind, by the fastest way that keeps every wrapper."""
+"""Makes a batch of environments of any kind, in the fastest way that keeps every wrapper."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def vectorise(env: AnyEnv, num_envs: int, *, max_turns: int | None = None, **kwa
 
     Args:
         env: what to play.
-        num_envs: how many episodes at a time.
+        num_envs: how many episodes are played at a time.
         max_turns: the turn after which an episode is cut, if the environment does not end it before.
-        **kwargs: passed to the environment.
+        **kwargs: passed to the environment's constructor; only with an id, a class or a function.
 
     Raises:
-        TypeError: if it is no text environment.
+        TypeError: if it is not a text environment, or `kwargs` are passed with an environment that is already made.
+        ValueError: if `num_envs` is below 1, a module cannot be imported, or a wrapper loses turn rewards.
     """
     found = load_env(env)
     if isinstance(found, str) and _has_own_batch(found, kwargs):
@@ -35,7 +36,7 @@ def vectorise(env: AnyEnv, num_envs: int, *, max_turns: int | None = None, **kwa
 
 
 def _has_own_batch(env_id: str, kwargs: Mapping[str, Any]) -> bool:
-    """True if `make_vec` gives the batch that the id declares, and `make` would put nothing around the environment."""
+    """True if `make_vec` makes the batch that the id declares, and `make` would add no wrapper."""
     spec = gymnasium.spec(env_id)
     plain = spec.max_episode_steps is None and not spec.additional_wrappers
     return plain and spec.vector_entry_point is not None and not _OF_MAKE & kwargs.keys()

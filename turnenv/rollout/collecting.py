@@ -1,4 +1,4 @@
-"""collect: an environment played by a policy, episodes out, by whichever clock the policy keeps."""
+"""collect: plays episodes of an environment with a policy, in lock-step or each at its own pace."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ def collect(
 ) -> list[Episode]:
     """Play one episode per seed.
 
-    A policy that acts on batches (`Policy`) plays all episodes in lock-step. One that takes requests one by one
-    (`PacedPolicy`) plays each episode at its own pace, `policy.concurrency` of them at once; environments then step in
-    threads. Records, their order and the rules for faults are the same.
+    A policy that acts on batches (`Policy`) plays all episodes in lock-step. A `PacedPolicy` plays each episode at its
+    own pace, at most `policy.concurrency` of them at once, and environments step in threads. The records, their order
+    and the rules for faults are the same.
 
     Args:
         env: an id, an environment (wrapped or not, turnenv's or not; it is copied), a function that makes one, or a
             `TextVectorEnv` to reuse, of `len(seeds)` environments for a `Policy`. See `turnenv.adapters.as_text_env`.
         policy: acts in the episodes.
-        seeds: one per episode; equal seeds have the same task and the same noise, which makes a group.
+        seeds: one per episode; equal seeds give the same task and the same noise, and so a group.
         tasks: which task each episode plays; by default the seed decides.
-        on_finished: called with its index and the episode as soon as one has ended, from whichever thread plays.
+        on_finished: called with the index and the episode as soon as one has ended, in the thread that plays it.
 
     Returns:
         The finished episodes, in the order of `seeds`.
 
     Raises:
-        ValueError: if `seeds` is empty, or differs in length from `tasks` or from the vector environment, if that
-            resets by itself, or if the policy does not return one action per observation.
-        TypeError: if `env` is no text environment, or an action is neither an `Action` nor a string.
+        ValueError: if `seeds` is empty, or differs in length from `tasks` or (in lock-step) from the vector
+            environment; if the vector environment resets by itself; if a task does not exist; or if the policy's
+            `concurrency` is below 1, or it does not return one action per observation.
+        TypeError: if `env` is not a text environment, or an action is neither an `Action` nor a string.
     """
     if not seeds:
         raise ValueError("seeds is empty: pass one seed per episode")
@@ -88,7 +89,7 @@ def _play_at_own_pace(
 
 
 def _first(error: BaseException) -> BaseException:
-    """The error that stopped the others, out of the group that the event loop made of it."""
+    """The first error of a group, which stopped the other episodes."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

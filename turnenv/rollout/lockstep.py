@@ -1,4 +1,4 @@
-"""Episodes in lock-step: the policy acts once for all that are running, the fastest way for a model in this process."""
+"""Plays episodes in lock-step: one call of the policy acts in all that are running, fastest for a local model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def play_in_lockstep(
 
 
 def _as_actions(answers: Sequence[Action | str], asked: int) -> list[Action]:
-    """What a policy returned, as actions.
+    """Convert what a policy returned to actions.
 
     Raises:
         TypeError: if an answer is neither an `Action` nor a string.

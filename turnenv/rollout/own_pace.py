@@ -1,4 +1,4 @@
-"""Episodes at their own pace: each goes on as soon as its own request is answered, many at once."""
+"""Plays many episodes at their own pace: each goes on as soon as its own request is answered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def play_at_own_pace(
     finished: Callable[[int, Episode], None],
 ) -> None:
     """Play one episode per seed, as many at once as there are environments; arguments as of `turnenv.collect`."""
-    # Environments step in threads: one that waits, or that calls back into an event loop, must not hold up the others.
+    # Environments step in threads: one that waits, or that calls an event loop, must not delay the others.
     threads = CapacityLimiter(len(envs))
     waiting = iter(enumerate(seeds))
 

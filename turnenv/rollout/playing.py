@@ -1,4 +1,4 @@
-"""One episode while it is played: what has been recorded of it so far."""
+"""The record of one episode while it is played."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Playing:
         self.observation, self.outcome = observation, read_outcome(info)
 
     def break_off(self, fault: str) -> None:
-        """End the episode because the policy failed to act: a fault, from which nothing is learnt."""
+        """End the episode as a fault because the policy failed to act; its last turn has no action and no reward."""
         self.turns.append(Turn(self.observation, "", 0.0, {}, 0, False))
         self.observation, self.outcome = "", Outcome(0.0, False, End.FAULT, {}, fault)
 
@@ -64,7 +64,7 @@ class Playing:
 
 
 def as_action(answer: Action | str) -> Action:
-    """What a policy answered, as an action.
+    """Convert what a policy answered to an action.
 
     Raises:
         TypeError: if it is neither an `Action` nor a string.

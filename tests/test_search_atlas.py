@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -51,9 +52,25 @@ def test_understands(query, title) -> None:
     assert SEARCH.search(query)[0].title == title
 
 
-@pytest.mark.parametrize("query", ["", "   ", "the of is", "qwxyzzy", "???", '"""', "\x00", "\ud800", "_" * 50, "²"])
+@pytest.mark.parametrize("query", ["", "   ", "the of is", "qwxyzzy", "???", '"""', "\x00", "\ud800", "_" * 50, "±"])
 def test_empty_when_no_term_occurs(query) -> None:
     assert SEARCH.search(query) == ()
+
+
+@pytest.mark.parametrize("title", [article.title for article in articles() if not article.title.isascii()])
+def test_a_query_is_the_same_composed_decomposed_and_decorated(title) -> None:
+    loose = unicodedata.normalize("NFD", title)
+    found = AtlasSearch(k=5).search(title)
+    assert title in [passage.title for passage in found]
+    for query in (loose, "\ufeff" + loose, "\u200b".join(title), f"«{title}»", title.upper()):
+        assert AtlasSearch(k=5).search(query) == found
+
+
+@pytest.mark.parametrize(("one", "other"), [("Ｃ＋＋ creator", "C++ creator"), ("C\u200b++ creator", "C++ creator"),
+                                            ("Moby\u2011Dick", "Moby-Dick"), ("Moby\u00adDick", "MobyDick"),
+                                            ("１９３６ olympics", "1936 olympics")])  # fmt: skip
+def test_typography_changes_no_query(one, other) -> None:
+    assert SEARCH.search(one) == SEARCH.search(other)
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))

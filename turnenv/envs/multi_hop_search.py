@@ -11,9 +11,10 @@ import numpy as np
 
 from turnenv.actions import Grammar
 from turnenv.core import Reply, TextVectorEnv
-from turnenv.envs.question_search import Dialogue, QuestionSearch
+from turnenv.envs.question_search import Dialogue, QuestionSearch, Result
 from turnenv.questions.multihop import HopQuestion, load_multihop_questions
-from turnenv.search import Passage, SearchBackend
+from turnenv.rewards import fold
+from turnenv.search import SearchBackend
 from turnenv.types import End
 
 WEIGHTS: Mapping[str, float] = {
@@ -45,7 +46,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         min_hops: supporting articles of a question at least.
         max_hops: supporting articles of a question at most.
         max_turns: messages the agent may write, at least 2; None allows two more than the question has hops.
-        max_result_chars: a longer result is cut, and says so.
+        max_result_chars: a longer result is cut, and says so; what is cut away, or half of a word, earns nothing.
         fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
         render_mode: "ansi" keeps the transcript for `render`.
 
@@ -109,16 +110,19 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         """Hops and two, unless the environment was given a number."""
         return self._turns or len(self._questions[state.task].titles) + 2
 
-    def pay(self, state: Dialogue, passages: Sequence[Passage], text: str) -> Mapping[str, float]:
+    def pay(self, state: Dialogue, result: Result | None) -> Mapping[str, float]:
         """Supporting articles that are shown for the first time."""
-        titles = self._questions[state.task].titles
-        known = {title.casefold() for title in state.shown}
-        shown = {passage.title.casefold() for passage in passages if passage.title in text} - known
-        return {"hop": WEIGHTS["hop"] * sum(title.casefold() in shown for title in titles) / len(titles)}
+        supporting = self._questions[state.task].titles
+        titles = () if result is None else result.titles
+        shown = set(map(_title, titles)).difference(map(_title, state.shown))
+        return {"hop": WEIGHTS["hop"] * sum(_title(title) in shown for title in supporting) / len(supporting)}
 
     def state_key(self, state: Dialogue) -> object:
         """The question, the turn, and what the agent has been shown."""
         return state.task, state.turn, tuple(state.shown)
+
+
+_title = lru_cache(maxsize=1 << 14)(fold)
 
 
 class _Same:

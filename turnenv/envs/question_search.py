@@ -13,7 +13,7 @@ from pydantic import Field
 
 from turnenv.actions import Answer, Grammar, Invalid, Toolbox, ToolCall, ToolError, make_grammar
 from turnenv.core import Reply, TextEnv
-from turnenv.rewards import answer_presence, exact_match, fuzzy_match
+from turnenv.rewards import answer_presence, exact_match, fuzzy_match, whole_words
 from turnenv.search import Passage, SearchBackend, SearchError, make_search
 
 
@@ -27,6 +27,21 @@ class Asked(Protocol):
     @property
     def answers(self) -> tuple[str, ...]:
         """The accepted answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the agent is shown of what a search found; rewards are read off it.
+
+    Attributes:
+        text: the result as it is shown.
+        words: its whole words, without those that say that it was cut.
+        titles: of the articles found, those that are shown whole.
+    """
+
+    text: str
+    words: str
+    titles: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -49,7 +64,7 @@ class QuestionSearch(TextEnv[DialogueT]):
     Args:
         search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
         grammar: "xml", "hermes" or "plain".
-        max_result_chars: a longer result is cut, and says so.
+        max_result_chars: a longer result is cut, and says so; what is cut away, or half of a word, earns nothing.
         fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
         render_mode: "ansi" keeps the transcript for `render`.
 
@@ -97,13 +112,12 @@ class QuestionSearch(TextEnv[DialogueT]):
         """Messages that the agent may write in this episode; at most `max_turns`."""
 
     @abstractmethod
-    def pay(self, state: DialogueT, passages: Sequence[Passage], text: str) -> Mapping[str, float]:
-        """The turn reward of a search that ran, before its passages are noted as shown; no passages earn nothing.
+    def pay(self, state: DialogueT, result: Result | None) -> Mapping[str, float]:
+        """The turn reward of a turn, before the result's titles are noted as shown.
 
         Args:
             state: the dialogue.
-            passages: what was found.
-            text: what the agent is shown of it.
+            result: what the agent is shown of what a search found; None if none ran or nothing was found.
         """
 
     def refusal(self, state: DialogueT) -> str:
@@ -134,15 +148,15 @@ class QuestionSearch(TextEnv[DialogueT]):
         except SearchError as error:
             return Reply.fault("The search is not available.", str(error))
         state.searches += 1
-        text = "\n\n".join(f"{passage.title}: {passage.text}" for passage in passages)
-        if len(text) > self._max_result_chars:
-            text = text[: self._max_result_chars] + " … (cut)"
-        rewards = self.pay(state, passages, text)
-        state.shown += [passage.title for passage in passages if passage.title in text]
-        return Reply.turn(self.grammar.result(text or "Nothing was found."), rewards)
+        if not passages:
+            return Reply.turn(self.grammar.result("Nothing was found."), self.pay(state, None))
+        result = _result(passages, self._max_result_chars)
+        rewards = self.pay(state, result)
+        state.shown += result.titles
+        return Reply.turn(self.grammar.result(result.text), rewards)
 
     def _refuse(self, state: DialogueT, reason: str) -> Reply:
-        return Reply.turn(self.grammar.result(f"Error: {reason}."), self.pay(state, (), ""), valid=False)
+        return Reply.turn(self.grammar.result(f"Error: {reason}."), self.pay(state, None), valid=False)
 
     def _judge(self, state: DialogueT, answer: str) -> Reply:
         asked = self.asked(state)
@@ -157,12 +171,26 @@ class QuestionSearch(TextEnv[DialogueT]):
         }
         outcome = {name: self.weights[name] * score for name, score in scores.items()}
         return Reply.final(
-            "Correct." if right else "Wrong.", self.pay(state, (), ""), outcome=outcome, success=right == 1.0
+            "Correct." if right else "Wrong.", self.pay(state, None), outcome=outcome, success=right == 1.0
         )
 
     def silence(self, state: DialogueT) -> Mapping[str, float]:
         """Nothing is paid for an episode without an answer, not even its format."""
         return dict.fromkeys(("exact_match", "answer_presence", *state.format_totals), 0.0)
+
+
+def _result(passages: Sequence[Passage], limit: int) -> Result:
+    """Passages as one text, of which `limit` characters are shown."""
+    text = "\n\n".join(f"{passage.title}: {passage.text}" for passage in passages)
+    words = whole_words(text, limit)
+    titles: list[str] = []
+    start = 0
+    for passage in passages:
+        if start + len(passage.title) > len(words):
+            break
+        titles.append(passage.title)
+        start += len(f"{passage.title}: {passage.text}\n\n")
+    return Result(f"{text[:limit]} … (cut)" if len(text) > limit else text, words, tuple(titles))
 
 
 @lru_cache(maxsize=8)

@@ -12,10 +12,10 @@ import numpy as np
 
 from turnenv.actions import Grammar
 from turnenv.core import TextVectorEnv
-from turnenv.envs.question_search import Dialogue, QuestionSearch
+from turnenv.envs.question_search import Dialogue, QuestionSearch, Result
 from turnenv.questions import TriviaQuestion, load_questions
 from turnenv.rewards import contains
-from turnenv.search import Passage, SearchBackend
+from turnenv.search import SearchBackend
 
 WEIGHTS: Mapping[str, float] = {
     "tool_execution": 0.2,
@@ -53,7 +53,7 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         grammar: "xml" (the paper's), "hermes" or "plain".
         max_turns: messages the agent may write; at least 2.
         max_searches: searches that are run; later ones are refused.
-        max_result_chars: a longer result is cut, and says so.
+        max_result_chars: a longer result is cut, and says so; what is cut away, or half of a word, earns nothing.
         fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
         render_mode: "ansi" keeps the transcript for `render`.
 
@@ -106,10 +106,10 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         """Searches are counted."""
         return "no searches are left; answer now" if state.searches >= self._max_searches else ""
 
-    def pay(self, state: OneSearch, passages: Sequence[Passage], text: str) -> Mapping[str, float]:
+    def pay(self, state: OneSearch, result: Result | None) -> Mapping[str, float]:
         """The first search that finds something, and the first sight of an accepted answer."""
-        executed = bool(passages) and not state.executed
-        found = bool(passages) and not state.found and contains(text, self.asked(state).answers)
+        executed = result is not None and not state.executed
+        found = result is not None and not state.found and contains(result.words, self.asked(state).answers)
         state.executed, state.found = state.executed or executed, state.found or found
         return {
             "tool_execution": WEIGHTS["tool_execution"] * executed,

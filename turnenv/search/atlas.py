@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnenv.atlas.articles import articles
+from turnenv.rewards import fold
 from turnenv.search.base import Passage
 
 __all__ = ["AtlasSearch"]
@@ -59,9 +60,9 @@ class AtlasSearch:
 
 
 def terms_of(query: str) -> tuple[str, ...]:
-    """The distinct terms of a query in their order, without stop words."""
+    """The distinct terms of a query in their order, without stop words; folded, as the articles' are."""
     terms: dict[str, None] = {}
-    for match in _TERM.finditer(query[:_LONGEST_QUERY].lower()):
+    for match in _TERM.finditer(fold(query[:_LONGEST_QUERY])):
         if match[0] not in _STOP_WORDS:
             terms[match[0]] = None
             if len(terms) == _MOST_TERMS:
@@ -122,7 +123,7 @@ class _Index:
             "CREATE VIRTUAL TABLE articles USING fts5(title, text, tokenize = "
             "\"porter unicode61 remove_diacritics 2 tokenchars '+#'\")"
         )
-        rows = ((number, article.title, article.text) for number, article in enumerate(articles(), start=1))
+        rows = ((number, fold(article.title), fold(article.text)) for number, article in enumerate(articles(), start=1))
         self.connection.executemany("INSERT INTO articles (rowid, title, text) VALUES (?, ?, ?)", rows)
 
     def __del__(self) -> None:

@@ -18,6 +18,7 @@ import wikipediaapi
 
 from turnenv.net.cache import AnswerCache
 from turnenv.net.loop import kept, submit
+from turnenv.rewards import whole_words
 from turnenv.search.base import Passage, SearchError
 from turnenv.search.mediawiki import DEADLINE, LATER, MediaWikiTransport, Pace
 from turnenv.version import __version__
@@ -122,12 +123,7 @@ class WikipediaSearch:
 
 
 def _cut(text: str, max_chars: int) -> str:
-    if len(text) <= max_chars:
-        return text
-    head = text[: max_chars - 1]
-    if not text[max_chars - 1].isspace():
-        head = head.rsplit(None, 1)[0] if len(head.split()) > 1 else head
-    return head.rstrip() + "…"
+    return text if len(text) <= max_chars else f"{whole_words(text, max_chars - 1)}…"
 
 
 class _Connection:

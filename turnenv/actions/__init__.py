@@ -2,16 +2,13 @@
 
 from turnenv.actions.grammars import (
     GRAMMARS,
-    Answer,
     Grammar,
     HermesGrammar,
-    Invalid,
-    Parsed,
     PlainGrammar,
-    ToolCall,
     XmlGrammar,
     make_grammar,
 )
+from turnenv.actions.meaning import Answer, Invalid, Parsed, ToolCall
 from turnenv.actions.tools import Tool, Toolbox, ToolError
 
 __all__ = [

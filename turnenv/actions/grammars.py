@@ -1,4 +1,4 @@
-"""From the agent's text to what it means: a tool call, an answer, or nothing that can be understood."""
+"""The grammars: how an agent writes a tool call or an answer, and how it is read."""
 
 from __future__ import annotations
 
@@ -6,47 +6,24 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from turnenv.actions.xml_format import first_block, format_scores
+from turnenv.actions.json_calls import LONGEST_CALL, CallForm, as_json, describe, example_call
+from turnenv.actions.meaning import Answer, Invalid, Parsed, ToolCall
+from turnenv.actions.tags import THINK, find_tag, first_block, misspelt, spoken, thinking_tags
+from turnenv.actions.xml_format import format_scores
 
-_LONGEST_CALL = 100_000
-_read_json = json.JSONDecoder().decode
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The agent calls a tool; nothing is validated yet.
-
-    Attributes:
-        name: the tool's name, which may not exist.
-        arguments: by name, or a bare text for a tool that takes one argument.
-    """
-
-    name: str
-    arguments: Mapping[str, Any] | str = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The agent gives its final answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Invalid:
-    """The text holds no action; `reason` tells the agent what was wrong and what is expected."""
-
-    reason: str
-
-
-Parsed = ToolCall | Answer | Invalid
+XML_CALL = CallForm("tool", "args")
+HERMES_CALL = CallForm("tool_call", "arguments")
 
 
 class Grammar(Protocol):
-    """One way to write tool calls and answers. The first complete action in a text counts; what follows is text."""
+    """One way to write tool calls and answers.
+
+    The first complete action in a text counts, and what follows it is text; what stands inside another action is part
+    of that. Thinking holds no action, nor does a turn that was cut inside a thought. What `call` and `answer` write,
+    `parse` reads back as the same.
+    """
 
     name: ClassVar[str]
     stop_strings: ClassVar[tuple[str, ...]]
@@ -58,16 +35,29 @@ class Grammar(Protocol):
         """The part of a system prompt that explains how to act."""
 
     def call(self, name: str, arguments: Mapping[str, Any], reasoning: str = "") -> str:
-        """A tool call as text that `parse` reads back."""
+        """A tool call as text that `parse` reads back.
+
+        Raises:
+            ValueError: if it cannot be written, or would be read as something else.
+        """
 
     def answer(self, text: str, reasoning: str = "") -> str:
-        """An answer as text that `parse` reads back."""
+        """An answer as text that `parse` reads back, but for white space around it.
+
+        Raises:
+            ValueError: if it cannot be written, or would be read as something else.
+        """
 
     def result(self, text: str) -> str:
         """A tool's result as the agent will see it."""
 
-    def format_scores(self, text: str) -> Mapping[str, float]:
-        """How well a message keeps to the grammar, by name, each from 0 to 1; an empty message earns 0."""
+    def format_scores(self, text: str, parsed: Parsed | None = None) -> Mapping[str, float]:
+        """How well a message keeps to the grammar, by name, each from 0 to 1; an empty message earns 0.
+
+        Args:
+            text: the message.
+            parsed: what `parse` made of it, if that is known: it is not parsed again.
+        """
 
 
 class XmlGrammar:
@@ -75,39 +65,59 @@ class XmlGrammar:
 
     name: ClassVar[str] = "xml"
     stop_strings: ClassVar[tuple[str, ...]] = ("</tool>", "</answer>")
+    _REASONING = thinking_tags("reasoning")
+    _FORM = "<tool>…</tool> or <answer>…</answer>"
 
     def parse(self, text: str) -> Parsed:
-        """The first complete `<tool>` or `<answer>` block."""
-        call, answer = first_block(text, "tool"), first_block(text, "answer")
+        """The first complete `<tool>` or `<answer>` block outside `<reasoning>` and `<think>`."""
+        said, cut = spoken(text, THINK, XML_CALL.spans(text))
+        said, unclosed = spoken(said, self._REASONING, XML_CALL.spans(said))
+        call, answer = XML_CALL.first(said), first_block(said, "answer")
         if answer is not None and (call is None or answer.start < call.start):
             return Answer(answer.body.strip())
-        if call is None:
-            return Invalid(_missing(text, "<tool>", "<answer>", "<tool>…</tool> or <answer>…</answer>"))
-        return _json_call(call.body, "args", '{"name": "search", "args": {"query": "…"}}')
+        if call is not None:
+            return XML_CALL.read(call)
+        return Invalid(f"{self._missing(text, said, cut or unclosed)}: write {self._FORM}")
+
+    def _missing(self, text: str, said: str, unclosed: str) -> str:
+        if not text.strip():
+            return "the message is empty"
+        if unclosed:
+            return (
+                f"<{unclosed}> was opened but never closed, and what is thought is not done: write </{unclosed}>, then"
+            )
+        for tag in ("tool", "answer"):
+            if find_tag(said, f"<{tag}>") >= 0:
+                return f"<{tag}> was opened but never closed"
+            if misspelt(said, tag):
+                return f"the tag <{tag}> is written in small letters, without spaces"
+        if first_block(text, "tool") or first_block(text, "answer"):
+            return "what stands inside the reasoning is not done"
+        return "no action found"
 
     def instructions(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """Tags, their order, and the tools."""
         return (
             "First write your reasoning inside <reasoning> </reasoning> tags. Then do one of two things, and stop:\n"
             "- call a tool: write one JSON object inside <tool> </tool> tags, such as "
-            f"{_example_call(tools, 'args')}. The result comes back inside <result> </result> tags;\n"
+            f"{example_call(tools, 'args')}. The result comes back inside <result> </result> tags;\n"
             "- give the final answer, as short as possible, inside <answer> </answer> tags.\n\n"
-            f"Tools:\n{_describe(tools)}"
+            f"Tools:\n{describe(tools)}"
         )
 
     def call(self, name: str, arguments: Mapping[str, Any], reasoning: str = "") -> str:
         """`<reasoning>…</reasoning> <tool>{…}</tool>`."""
-        return f"{self._reasoning(reasoning)}<tool>\n{_dumps({'name': name, 'args': arguments})}\n</tool>"
+        return _call_read_back(self, self._reasoning(reasoning) + XML_CALL.write(name, arguments), name, arguments)
 
     def answer(self, text: str, reasoning: str = "") -> str:
         """`<reasoning>…</reasoning> <answer>…</answer>`."""
-        return f"{self._reasoning(reasoning)}<answer>\n{text}\n</answer>"
+        return _answer_read_back(self, f"{self._reasoning(reasoning)}<answer>\n{text}\n</answer>", text)
 
     def result(self, text: str) -> str:
         """`<result>…</result>`."""
         return f"<result>\n{text}\n</result>"
 
-    def format_scores(self, text: str) -> Mapping[str, float]:
+    def format_scores(self, text: str, parsed: Parsed | None = None) -> Mapping[str, float]:
         """`turnenv.actions.xml_format.format_scores`: the paper's two scores of a message."""
         return format_scores(text)
 
@@ -121,43 +131,48 @@ class HermesGrammar:
 
     name: ClassVar[str] = "hermes"
     stop_strings: ClassVar[tuple[str, ...]] = ("</tool_call>",)
-    _THINKING = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
     def parse(self, text: str) -> Parsed:
         """The first complete `<tool_call>` outside `<think>`; without one, the text is the answer."""
-        spoken = self._THINKING.sub("", text)
-        call = first_block(spoken, "tool_call")
+        said, unclosed = spoken(text, THINK, HERMES_CALL.spans(text))
+        call = HERMES_CALL.first(said)
         if call is not None:
-            return _json_call(call.body, "arguments", '{"name": "search", "arguments": {"query": "…"}}')
-        if "<tool_call>" in spoken:
+            return HERMES_CALL.read(call)
+        if unclosed:
+            return Invalid(
+                f"<{unclosed}> was opened but never closed: write </{unclosed}>, then the call or the answer"
+            )
+        if find_tag(said, "<tool_call>") >= 0:
             return Invalid("<tool_call> was opened but never closed: write <tool_call>{…}</tool_call>")
-        if not spoken.strip():
+        if misspelt(said, "tool_call"):
+            return Invalid("the tag <tool_call> is written in small letters, without spaces")
+        if not said.strip():
             return Invalid("the message is empty: call a tool inside <tool_call> </tool_call>, or write the answer")
-        return Answer(spoken.strip())
+        return Answer(said.strip())
 
     def instructions(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """How to call, and the tools."""
         return (
             "To call a tool, write one JSON object inside <tool_call> </tool_call> tags, such as "
-            f"{_example_call(tools, 'arguments')}, and stop. A message without a call is your final answer: write the "
-            f"answer alone, as short as possible.\n\nTools:\n{_describe(tools)}"
+            f"{example_call(tools, 'arguments')}, and stop. A message without a call is your final answer: write the "
+            f"answer alone, as short as possible.\n\nTools:\n{describe(tools)}"
         )
 
     def call(self, name: str, arguments: Mapping[str, Any], reasoning: str = "") -> str:
         """`<think>…</think> <tool_call>{…}</tool_call>`."""
-        return f"{self._think(reasoning)}<tool_call>\n{_dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
+        return _call_read_back(self, self._think(reasoning) + HERMES_CALL.write(name, arguments), name, arguments)
 
     def answer(self, text: str, reasoning: str = "") -> str:
         """`<think>…</think>`, then the answer."""
-        return f"{self._think(reasoning)}{text}"
+        return _answer_read_back(self, self._think(reasoning) + text, text)
 
     def result(self, text: str) -> str:
         """`<tool_response>…</tool_response>`."""
         return f"<tool_response>\n{text}\n</tool_response>"
 
-    def format_scores(self, text: str) -> Mapping[str, float]:
+    def format_scores(self, text: str, parsed: Parsed | None = None) -> Mapping[str, float]:
         """1.0 if the message can be understood, and ends with the call if it makes one."""
-        parsed = self.parse(text)
+        parsed = parsed or self.parse(text)
         tidy = isinstance(parsed, Answer) or (isinstance(parsed, ToolCall) and text.rstrip().endswith("</tool_call>"))
         return {"format": float(tidy)}
 
@@ -170,6 +185,9 @@ class PlainGrammar:
     """Lines such as `search: capital of France` and `answer: Paris`, for models that know no tags.
 
     A tool takes its one argument from the line, or a JSON object with all of them.
+
+    Args:
+        tools: the names that a line may begin with.
     """
 
     name: ClassVar[str] = "plain"
@@ -180,39 +198,43 @@ class PlainGrammar:
         self._tools = frozenset(tools)
 
     def parse(self, text: str) -> Parsed:
-        """The first line that names a tool or says `answer`."""
-        for name, rest in self._LINE.findall(text):
+        """The first line outside `<think>` that names a tool or says `answer`."""
+        said, unclosed = spoken(text, THINK)
+        for name, rest in self._LINE.findall(said):
             if name.lower() == "answer":
                 return Answer(rest.strip())
             if name in self._tools:
                 return ToolCall(name, _arguments(rest.strip()))
-        return Invalid(f"no line begins with 'answer:' or a tool's name and a colon ({', '.join(sorted(self._tools))})")
+        reason = f"no line begins with 'answer:' or a tool's name and a colon ({', '.join(sorted(self._tools))})"
+        return Invalid(f"<{unclosed}> was opened but never closed, and {reason}" if unclosed else reason)
 
     def instructions(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """One line an action."""
         names = " or ".join(f"'{tool['function']['name']}: …'" for tool in tools)
         return (
             f"To use a tool, write a line {names}, and stop. To give the final answer, as short as possible, write a "
-            f"line 'answer: …'.\n\nTools:\n{_describe(tools)}"
+            f"line 'answer: …'.\n\nTools:\n{describe(tools)}"
         )
 
     def call(self, name: str, arguments: Mapping[str, Any], reasoning: str = "") -> str:
-        """`name: argument`."""
+        """`name: argument`, or `name: {…}` where the argument alone would be read as something else."""
         only = next(iter(arguments.values())) if len(arguments) == 1 else None
-        said = only if isinstance(only, str) else _dumps(arguments)
-        return f"{reasoning}\n{name}: {said}" if reasoning else f"{name}: {said}"
+        before = f"{reasoning}\n" if reasoning else ""
+        if isinstance(only, str) and self.parse(bare := f"{before}{name}: {only}") == ToolCall(name, only):
+            return bare
+        return _call_read_back(self, f"{before}{name}: {as_json(arguments)}", name, arguments)
 
     def answer(self, text: str, reasoning: str = "") -> str:
-        """`answer: text`."""
-        return f"{reasoning}\nanswer: {text}" if reasoning else f"answer: {text}"
+        """`answer: text`; a text of several lines cannot be written."""
+        return _answer_read_back(self, f"{reasoning}\nanswer: {text}" if reasoning else f"answer: {text}", text)
 
     def result(self, text: str) -> str:
         """`result: text`."""
         return f"result: {text}"
 
-    def format_scores(self, text: str) -> Mapping[str, float]:
+    def format_scores(self, text: str, parsed: Parsed | None = None) -> Mapping[str, float]:
         """1.0 if the message can be understood."""
-        return {"format": float(not isinstance(self.parse(text), Invalid))}
+        return {"format": float(not isinstance(parsed or self.parse(text), Invalid))}
 
 
 GRAMMARS: Mapping[str, type[XmlGrammar] | type[HermesGrammar] | type[PlainGrammar]] = {
@@ -237,31 +259,30 @@ def make_grammar(grammar: str | Grammar) -> Grammar:
     return GRAMMARS[grammar]()
 
 
-def _missing(text: str, *tags_and_form: str) -> str:
-    *tags, form = tags_and_form
-    if not text.strip():
-        return f"the message is empty: write {form}"
-    opened = [tag for tag in tags if tag in text]
-    return f"{opened[0]} was opened but never closed: write {form}" if opened else f"no action found: write {form}"
+def _call_read_back(grammar: Grammar, written: str, name: str, arguments: Mapping[str, Any]) -> str:
+    read = grammar.parse(written)
+    # As JSON, so that a tuple is a list, and NaN is itself.
+    told = None if not isinstance(read, ToolCall) or isinstance(read.arguments, str) else as_json(read.arguments)
+    if isinstance(read, ToolCall) and read.name == name and told == as_json(arguments):
+        return written
+    raise ValueError(f"the grammar {grammar.name!r} cannot write this call of {name!r}: {_misread(read)}")
 
 
-def _json_call(body: str, arguments_key: str, form: str) -> ToolCall | Invalid:
-    if len(body) > _LONGEST_CALL:
-        return Invalid(f"the tool call is longer than {_LONGEST_CALL} characters")
-    try:
-        fields = _read_json(body)
-    except (ValueError, RecursionError) as error:
-        return Invalid(f"the tool call is not valid JSON ({error}): write {form}")
-    if not isinstance(fields, dict) or not isinstance(fields.get("name"), str):
-        return Invalid(f"the tool call names no tool: write {form}")
-    arguments = fields.get(arguments_key, {})
-    if not isinstance(arguments, dict):
-        return Invalid(f"{arguments_key!r} is not a JSON object: write {form}")
-    return ToolCall(fields["name"], arguments)
+def _answer_read_back(grammar: Grammar, written: str, text: str) -> str:
+    read = grammar.parse(written)
+    if read == Answer(text.strip()):
+        return written
+    raise ValueError(f"the grammar {grammar.name!r} cannot write this answer: {_misread(read)}")
+
+
+def _misread(read: Parsed) -> str:
+    if isinstance(read, Invalid):
+        return f"it would be refused, because {read.reason}"
+    return f"it would be read as {str(read)[:200]}; leave out the tags or lines of actions in it and in the reasoning"
 
 
 def _arguments(rest: str) -> Mapping[str, Any] | str:
-    if rest.startswith("{") and len(rest) <= _LONGEST_CALL:
+    if rest.startswith("{") and len(rest) <= LONGEST_CALL:
         try:
             fields = json.loads(rest)
         except (ValueError, RecursionError):
@@ -269,25 +290,3 @@ def _arguments(rest: str) -> Mapping[str, Any] | str:
         if isinstance(fields, dict):
             return fields
     return rest
-
-
-def _dumps(fields: Mapping[str, Any]) -> str:
-    return json.dumps(fields, ensure_ascii=False)
-
-
-def _example_call(tools: Sequence[Mapping[str, Any]], arguments_key: str) -> str:
-    if not tools:
-        return _dumps({"name": "tool", arguments_key: {}})
-    function = tools[0]["function"]
-    return _dumps({"name": function["name"], arguments_key: dict.fromkeys(function["parameters"]["properties"], "…")})
-
-
-def _describe(tools: Sequence[Mapping[str, Any]]) -> str:
-    lines = []
-    for tool in tools:
-        function = tool["function"]
-        lines.append(f"{function['name']}: {function['description']}")
-        for name, schema in function["parameters"]["properties"].items():
-            about = f": {schema['description']}" if "description" in schema else ""
-            lines.append(f"  {name} ({schema.get('type', 'any')}){about}")
-    return "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-from turnenv.actions.grammars import ToolCall
+from turnenv.actions.meaning import ToolCall
 
 
 class ToolError(ValueError):

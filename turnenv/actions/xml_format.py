@@ -1,26 +1,10 @@
-"""The tagged blocks of a message, and how well a message keeps to the paper's format."""
+"""How well a message keeps to the paper's format."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-__all__ = ["Block", "first_block", "format_scores"]
-
-
-class Block(NamedTuple):
-    """What a pair of tags holds, and where the opening tag starts."""
-
-    start: int
-    body: str
-
-
-def first_block(text: str, tag: str) -> Block | None:
-    """The first `<tag>` that is closed; linear in the text, which a lazy regular expression is not."""
-    start = text.find(f"<{tag}>")
-    inside = start + len(tag) + 2
-    end = text.find(f"</{tag}>", inside) if start >= 0 else -1
-    return None if end < 0 else Block(start, text[inside:end])
+__all__ = ["format_scores"]
 
 
 def format_scores(text: str) -> Mapping[str, float]:
@@ -31,7 +15,7 @@ def format_scores(text: str) -> Mapping[str, float]:
     `xml_tags`: mean over the four tags of `1 - |count - 1|`, at least 0.
     """
     action = "answer" if "<answer>" in text and "<tool>" not in text else "tool"
-    bodies = [block.body for block in (first_block(text, "reasoning"), first_block(text, action)) if block is not None]
+    bodies = [body for body in (_first_body(text, "reasoning"), _first_body(text, action)) if body is not None]
     spaced = all(body.startswith("\n") and body.endswith("\n") for body in bodies)
     stripped = text.strip()
     ended = stripped.endswith(("</tool>", "</answer>"))
@@ -39,3 +23,10 @@ def format_scores(text: str) -> Mapping[str, float]:
     counts = [text.count(tag) for name in ("reasoning", action) for tag in (f"<{name}>", f"</{name}>")]
     tags = sum(1 - abs(count - 1) for count in counts) / len(counts)
     return {"xml_format": 0.2 * len(bodies) + 0.2 * layout, "xml_tags": max(0.0, tags)}
+
+
+def _first_body(text: str, tag: str) -> str | None:
+    """What the first pair of tags holds, wherever it stands."""
+    inside = text.find(f"<{tag}>") + len(tag) + 2
+    end = text.find(f"</{tag}>", inside) if inside >= len(tag) + 2 else -1
+    return None if end < 0 else text[inside:end]

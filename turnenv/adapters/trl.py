@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import gymnasium
 
-from turnenv.actions import HermesGrammar
+from turnenv.actions.grammars import HERMES_CALL
 from turnenv.core import TextEnv
 from turnenv.types import End
 
@@ -63,7 +63,7 @@ class TrlEnvironment:
         if self._over:
             self._outcome, self._fault = info["outcome_reward"], info["outcome"]["end"] == End.FAULT
         # The chat template wraps a tool's result itself.
-        return observation.removeprefix("<tool_response>").removesuffix("</tool_response>").strip()
+        return observation.removeprefix("<tool_response>\n").removesuffix("\n</tool_response>")
 
     def _finish(self, completion: Sequence[Mapping[str, Any]]) -> None:
         """Take a turn with the closing message, if there is one, and end the episode."""
@@ -137,8 +137,9 @@ def _method(schema: Mapping[str, Any]) -> Callable[..., str]:
     """
     name, properties = schema["name"], schema["parameters"].get("properties", {})
 
-    def method(self: TrlEnvironment, **arguments: Any) -> str:
-        return self._step(HermesGrammar().call(name, arguments))
+    def method(self: TrlEnvironment, /, **arguments: Any) -> str:
+        # Not checked here: what the environment cannot read is refused as a turn, not raised at the trainer.
+        return self._step(HERMES_CALL.write(name, arguments))
 
     types = {key: _TYPES.get(field.get("type", ""), str) for key, field in properties.items()}
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)

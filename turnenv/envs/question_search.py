@@ -127,9 +127,9 @@ class QuestionSearch(TextEnv[DialogueT]):
     def respond(self, state: DialogueT, action: str, rng: np.random.Generator) -> Reply:
         """Run the search, or take the answer."""
         state.turn += 1
-        for name, score in self.grammar.format_scores(action).items():
-            state.format_totals[name] = state.format_totals.get(name, 0.0) + score
         parsed = self.grammar.parse(action)
+        for name, score in self.grammar.format_scores(action, parsed).items():
+            state.format_totals[name] = state.format_totals.get(name, 0.0) + score
         if isinstance(parsed, Answer):
             return self._judge(state, parsed.text)
         if isinstance(parsed, Invalid):

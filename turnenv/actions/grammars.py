@@ -66,7 +66,6 @@ class XmlGrammar:
     name: ClassVar[str] = "xml"
     stop_strings: ClassVar[tuple[str, ...]] = ("</tool>", "</answer>")
     _REASONING = thinking_tags("reasoning")
-    _FORM = "<tool>…</tool> or <answer>…</answer>"
 
     def parse(self, text: str) -> Parsed:
         """The first complete `<tool>` or `<answer>` block outside `<reasoning>` and `<think>`."""
@@ -77,23 +76,22 @@ class XmlGrammar:
             return Answer(answer.body.strip())
         if call is not None:
             return XML_CALL.read(call)
-        return Invalid(f"{self._missing(text, said, cut or unclosed)}: write {self._FORM}")
+        return Invalid(self._missing(text, said, cut or unclosed))
 
     def _missing(self, text: str, said: str, unclosed: str) -> str:
+        form = "write <tool>…</tool> or <answer>…</answer>"
         if not text.strip():
-            return "the message is empty"
+            return f"the message is empty: {form}"
         if unclosed:
-            return (
-                f"<{unclosed}> was opened but never closed, and what is thought is not done: write </{unclosed}>, then"
-            )
+            return f"<{unclosed}> was opened but never closed: write </{unclosed}>, then {form.removeprefix('write ')}"
         for tag in ("tool", "answer"):
             if find_tag(said, f"<{tag}>") >= 0:
-                return f"<{tag}> was opened but never closed"
+                return f"<{tag}> was opened but never closed: {form}"
             if misspelt(said, tag):
-                return f"the tag <{tag}> is written in small letters, without spaces"
+                return f"the tag <{tag}> has small letters and no spaces: {form}"
         if first_block(text, "tool") or first_block(text, "answer"):
-            return "what stands inside the reasoning is not done"
-        return "no action found"
+            return f"what stands inside the reasoning is not done: {form}"
+        return f"no action found: {form}"
 
     def instructions(self, tools: Sequence[Mapping[str, Any]]) -> str:
         """Tags, their order, and the tools."""
@@ -145,7 +143,7 @@ class HermesGrammar:
         if find_tag(said, "<tool_call>") >= 0:
             return Invalid("<tool_call> was opened but never closed: write <tool_call>{…}</tool_call>")
         if misspelt(said, "tool_call"):
-            return Invalid("the tag <tool_call> is written in small letters, without spaces")
+            return Invalid("the tag <tool_call> has small letters and no spaces: write <tool_call>{…}</tool_call>")
         if not said.strip():
             return Invalid("the message is empty: call a tool inside <tool_call> </tool_call>, or write the answer")
         return Answer(said.strip())

@@ -66,6 +66,7 @@ def spoken(text: str, tags: re.Pattern[str], whole: Iterable[tuple[int, int]] = 
     """Leave out the thinking: what stands between its tags, and all before an end tag whose begin tag is missing.
 
     Chat templates of reasoning models write the begin tag into the prompt, so that a turn starts inside the thought.
+    An end tag too many after a thought that began in this text, and held no second begin tag, is text.
 
     Args:
         text: the agent's text.
@@ -75,13 +76,18 @@ def spoken(text: str, tags: re.Pattern[str], whole: Iterable[tuple[int, int]] = 
     marks = [mark for mark in tags.finditer(text) if not _quoted(text, *mark.span())]
     if not marks:
         return Spoken(text, "")
-    pieces, start, unclosed = list[str](), 0, ""
+    pieces, start, unclosed, missing = list[str](), 0, "", 0
     for mark in _outside(marks, whole):
-        if mark[1]:
-            if not unclosed:
-                pieces.clear()
+        ends = bool(mark[1])
+        if not pieces and (ends or text[: mark.start()].strip()):
+            missing = len(marks)  # The thought may have begun in the prompt, and any end tag may be its own.
+        if ends and unclosed:
             start, unclosed = mark.end(), ""
-        elif not unclosed:
+        elif ends and missing:
+            pieces, start, missing = [""], mark.end(), missing - 1
+        elif unclosed:
+            missing += 1
+        elif not ends:
             pieces.append(text[start : mark.start()])
             unclosed = mark[2].lower()
     return Spoken("".join(pieces if unclosed else [*pieces, text[start:]]), unclosed)

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnenv.actions import GRAMMARS, Answer, Invalid, PlainGrammar, ToolCall, XmlGrammar, make_grammar
+from turnenv.actions import (
+    GRAMMARS,
+    Answer,
+    HermesGrammar,
+    Invalid,
+    PlainGrammar,
+    ToolCall,
+    XmlGrammar,
+    make_grammar,
+)
 
 SEARCH = ToolCall("search", {"query": "capital of France"})
 
@@ -47,7 +56,20 @@ def test_the_first_complete_action_counts():
         ("<tool>search France</tool>", "not valid JSON"),
         ("<tool>[1]</tool>", "names no tool"),
         ('<tool>{"args": {}}</tool>', "names no tool"),
-        ('<tool>{"name": "search", "args": []}</tool>', "not a JSON object"),
+        ('<tool>{"name": "search", "args": []}</tool>', "'args' is not a JSON object"),
+        ('<tool>{"name": "search", "query": "Ulm"}</tool>', "'query' stands beside 'name', not inside 'args'"),
+        ('<tool>{"name": "search", "args": {"a": 1}, "input": {"b": 2}}</tool>', "under 'args' and under 'input'"),
+        ('<tool>{"tool": "search", "args": {}}</tool>', "the tool's name stands under 'tool', not under 'name'"),
+        ('<tool>```json\n{"name": "search", "args": {}}\n```</tool>', "in a code fence"),
+        ("<tool>{'name': 'search', 'args': {}}</tool>", "double quotes, not single"),
+        ('<tool>{"name": "search", "args": {"query": "Ulm",}}</tool>', "a comma stands before a closing bracket"),
+        ('<tool>{"name": "search", "args": {"query": None}}</tool>', "true, false and null"),
+        ('<tool>{"name": "search", "args": {"query": "a\nb"}}</tool>', "a line break inside a string"),
+        ("<Tool>{}</Tool>", "the tag <tool> has small letters and no spaces"),
+        ("<answer >Paris</answer>", "the tag <answer> has small letters and no spaces"),
+        ("<reasoning>I think <answer>Paris</answer>", "<reasoning> was opened but never closed: write </reasoning>"),
+        ("<think>I think <answer>Paris</answer>", "<think> was opened but never closed: write </think>"),
+        ("<reasoning><answer>Paris</answer></reasoning>", "what stands inside the reasoning is not done"),
         ("<tool>" + "[" * 90_000 + "</tool>", "not valid JSON"),
         ("<tool>" + "[" * 200_000 + "</tool>", "longer than"),
     ],
@@ -58,19 +80,89 @@ def test_what_is_wrong_is_said(text, reason):
     assert reason in parsed.reason
 
 
+CALLS = {"xml": XmlGrammar().call, "hermes": HermesGrammar().call, "plain": PlainGrammar().call}
+ULM, LINZ = {"query": "Ulm"}, {"query": "Linz"}
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+@pytest.mark.parametrize(
+    ("form", "found"),
+    [
+        ("<think>\nHm.\n</think>\n\n{call}", "call"),
+        ("<think>Not {other}.</think>\n{call}", "call"),
+        ("Not {other} but this:\n</think>\n\n{call}", "call"),
+        ("Not {other} and not\n</think>\n{other}\n</think>\n\n{call}", "call"),
+        ("<think>One <think>{other}</think>\n{other}</think>\n{call}", "call"),
+        ("<think>One</think>\n<think>{other}</think>\n{call}", "call"),
+        ("<think>I end with `</think>`, not {other}</think>\n{call}", "call"),
+        ("< THINK >{other}</ Think >\n{call}", "call"),
+        ("<think>Hm.</think>\n{call}\n</think>", "call"),
+        ("{call}\n<think>And now", "call"),
+        ("{call}\n{other}", "call"),
+        ("<think>{other}", None),
+        ("<think>Hm.</think>\n<think>\n{other}\n", None),
+    ],
+)
+def test_thinking_holds_no_action(name, form, found):
+    call, other = (CALLS[name]("search", query) for query in (ULM, LINZ))
+    parsed = make_grammar(name).parse(form.format(call=call, other=f"\n{other}\n"))
+    if found is None:
+        assert isinstance(parsed, Invalid)
+        assert "<think> was opened but never closed" in parsed.reason
+    else:
+        assert parsed in (ToolCall("search", ULM), ToolCall("search", "Ulm"))
+
+
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
         ("<think>hm</think>Paris", Answer("Paris")),
         ("<think><tool_call>{}</tool_call></think>Paris", Answer("Paris")),
+        ("It may be Lyon.\n</think>\n\nParis", Answer("Paris")),
+        ("Paris", Answer("Paris")),
+        ("I write `<tool_call>` for calls.", Answer("I write `<tool_call>` for calls.")),
         ('<tool_call>{"name": "search", "arguments": {"query": "capital of France"}}</tool_call>', SEARCH),
+        ('I use `<tool_call>`: <tool_call>\n{"name": "search", "arguments": {"query": "Ulm"}}\n</tool_call>.',
+         ToolCall("search", ULM)),
+        ('<tool_call><tool_call>{"name": "search", "arguments": {"query": "Ulm"}}</tool_call></tool_call>',
+         ToolCall("search", ULM)),
+        ('<tool_call>{"name": "search", "arguments": {"query": "</tool_call> and </think>"}}</tool_call>',
+         ToolCall("search", {"query": "</tool_call> and </think>"})),
+        *((f'<tool_call>{{"name": "search", "{key}": {{"query": "Ulm"}}}}</tool_call>', ToolCall("search", ULM))
+          for key in ("arguments", "args", "parameters", "params", "input", "kwargs")),
+        ('<tool_call>{"name": "search", "arguments": {}, "parameters": {"query": "Ulm"}}</tool_call>',
+         ToolCall("search", ULM)),
+        ('<tool_call>{"id": 1, "name": "now"}</tool_call>', ToolCall("now", {})),
     ],
-)
+)  # fmt: skip
 def test_hermes_reads_what_is_said_not_thought(text, parsed):
     assert make_grammar("hermes").parse(text) == parsed
 
 
-@pytest.mark.parametrize("text", ["<think>forever", "", "<tool_call>{"])
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("<reasoning>Not <answer>Lyon</answer></reasoning><answer>Paris</answer>", Answer("Paris")),
+        ("Not <answer>Lyon</answer></reasoning>\n<answer>Paris</answer>", Answer("Paris")),
+        ("<think>Not <tool>{}</tool></think><reasoning>So:</reasoning><answer>Paris</answer>", Answer("Paris")),
+        ("<think>First <reasoning>, then</think>\n<answer>Paris</answer>", Answer("Paris")),
+        ("<reasoning>So.</reasoning><answer>Paris</answer></reasoning>", Answer("Paris")),
+        ("It goes into <answer>: <answer>Paris</answer>", Answer("Paris")),
+        ("It goes into `<answer>`. <answer>\nParis\n</answer>", Answer("Paris")),
+        ('<answer>Ulm, <tool>{"name": "search"}</tool></answer>', Answer('Ulm, <tool>{"name": "search"}</tool>')),
+        ('<tool>{"name": "search", "args": {"query": "<answer>Linz</answer>"}}</tool>',
+         ToolCall("search", {"query": "<answer>Linz</answer>"})),
+        ('<tool>{"name": "search", "arguments": {"query": "Ulm"}}</tool>', ToolCall("search", ULM)),
+        ('<tool> {"name": "search", "args": {"query": "</tool>"}} </tool> …', ToolCall("search", {"query": "</tool>"})),
+    ],
+)  # fmt: skip
+def test_xml_reads_structure(text, parsed):
+    assert XmlGrammar().parse(text) == parsed
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>forever", "", "<tool_call>{", "<think>hm</think>", "<Tool_Call>{}</Tool_Call>"]
+)
 def test_hermes_refuses_silence(text):
     assert isinstance(make_grammar("hermes").parse(text), Invalid)
 
@@ -84,6 +176,8 @@ def test_hermes_refuses_silence(text):
         ("thought: hm\n Answer: Paris", Answer("Paris")),
         ("calculator: 1+1", None),
         ("answer:", None),
+        ("<think>\nanswer: Lyon\n</think>\nanswer: Paris", Answer("Paris")),
+        ("answer: Lyon\n</think>answer: Paris", Answer("Paris")),
     ],
 )
 def test_plain(text, parsed):
@@ -115,11 +209,6 @@ def test_any_text_is_read_and_scored(name, text):
     assert all(0.0 <= score <= 1.0 for score in grammar.format_scores(text).values())
 
 
-@given(arguments=st.dictionaries(st.text(max_size=5), st.text(st.characters(exclude_characters="<"), max_size=9)))
-def test_xml_carries_any_arguments(arguments):
-    assert XmlGrammar().parse(XmlGrammar().call("f", arguments)) == ToolCall("f", arguments)
-
-
 def test_instructions_hold_a_call_that_can_be_made():
     schema = {"type": "object", "properties": {"query": {"type": "string", "description": "what for"}}}
     tools = [{"type": "function", "function": {"name": "search", "description": "Search.", "parameters": schema}}]
@@ -134,3 +223,15 @@ def test_instructions_hold_a_call_that_can_be_made():
 def test_an_unknown_grammar_is_named():
     with pytest.raises(ValueError, match="did you mean 'hermes'"):
         make_grammar("herms")
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_scores_take_what_was_parsed(name, monkeypatch):
+    grammar = make_grammar(name)
+    texts = ("", "Paris", grammar.answer("Paris"), grammar.call("search", ULM), grammar.call("search", ULM) + ".")
+    expected = [(parsed := grammar.parse(text), grammar.format_scores(text)) for text in texts]
+    monkeypatch.setattr(type(grammar), "parse", None)
+    assert [grammar.format_scores(text, parsed) for text, (parsed, _) in zip(texts, expected, strict=True)] == [
+        scores for _, scores in expected
+    ]
+    assert parsed == expected[-1][0]

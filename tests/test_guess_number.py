@@ -1,6 +1,5 @@
 """GuessNumber: rules, rewards, and nothing to farm."""
 
-import re
 from math import log
 
 import gymnasium
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.scripted.guess_number import make_expert
 from turnenv import Scripted, collect
-from turnenv.envs.guess_number import _LAST_NUMBER, GuessNumber
+from turnenv.envs.guess_number import GuessNumber
 
 
 def play(task, guesses, **kwargs):
@@ -71,8 +70,27 @@ def test_a_range_without_a_choice_is_refused(kwargs):
         GuessNumber(**kwargs)
 
 
-@given(st.text("0123456789+-. ٣a", max_size=30) | st.text("12-", max_size=45))
-def test_the_last_number_is_the_last_of_all_numbers(text):
-    every = re.findall(r"(?<!\d)[-+]?[0-9]{1,18}(?!\d)", text)
-    found = _LAST_NUMBER.match(text)
-    assert (found[1] if found else None) == (every[-1] if every else None)
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("I say 25, no, 37.", 37),
+        ("25, 37", 37),
+        ("25,37", 37),
+        ("10-37", 37),
+        ("1,000", 1000),
+        ("My guess is 1,250.", 1250),
+        ("37.0", 37),
+        ("**37**!", 37),
+        ("1_250", 1250),
+        ("0037", 37),
+    ],
+)
+def test_a_whole_number_is_read_as_people_write_it(text, number):
+    assert play(number - 1, [text], high=10_000)[0][2], text
+
+
+@pytest.mark.parametrize("text", ["37.5", "25, then 37.5", "1e3", "74/2", "37½", "-.5", "9" * 30])
+def test_what_is_no_whole_number_is_named_and_changes_nothing(text):
+    hint, reward, *_, info = play(36, [text])[0]
+    assert "is not a whole number: write one whole number." in hint
+    assert (reward, info["valid_action"]) == (0.0, False)

@@ -215,12 +215,16 @@ class PlainGrammar:
         )
 
     def call(self, name: str, arguments: Mapping[str, Any], reasoning: str = "") -> str:
-        """`name: argument`, or `name: {…}` where the argument alone would be read as something else."""
+        """`name: argument`, or `name: {…}` where the argument alone would be read as something else.
+
+        A name that is none of the grammar's tools is written for an environment that has it.
+        """
+        reader = self if name in self._tools else PlainGrammar([*self._tools, name])
         only = next(iter(arguments.values())) if len(arguments) == 1 else None
         before = f"{reasoning}\n" if reasoning else ""
-        if isinstance(only, str) and self.parse(bare := f"{before}{name}: {only}") == ToolCall(name, only):
+        if isinstance(only, str) and reader.parse(bare := f"{before}{name}: {only}") == ToolCall(name, only):
             return bare
-        return _call_read_back(self, f"{before}{name}: {as_json(arguments)}", name, arguments)
+        return _call_read_back(reader, f"{before}{name}: {as_json(arguments)}", name, arguments)
 
     def answer(self, text: str, reasoning: str = "") -> str:
         """`answer: text`; a text of several lines cannot be written."""

@@ -128,7 +128,7 @@ class CreditChain(TextEnv[Walk]):
         self.action_texts = names if stop_reward is None else (*names, "stop")
         self._numbers = {text: number for number, text in enumerate(self.action_texts)}
         # ASCII, for Unicode folds other signs to letters: "ſtop" would match, and be no action.
-        self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b", re.IGNORECASE | re.ASCII)
+        self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b(?!\.[0-9])", re.IGNORECASE | re.ASCII)
         self._unread = f"Your message names no action: write one of {', '.join(self.action_texts)}. "
         error = {
             "silent": "One wrong action spoils the task, and you are not told.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from turnenv.actions.numbers import MOST_DIGITS, last_number, whole
 from turnenv.core import Reply, TextEnv, TextVectorEnv
 from turnenv.types import End
 
-# Greedy, so that a long text is read from its end; a sign right after a digit is none.
-_LAST_NUMBER = re.compile(r".*(?<!\d)([-+][0-9]{1,18}|(?<!(?<!\d)[-+])[0-9]{1,18})(?!\d)", re.DOTALL)
+_SHOWN = 40
 
 
 @dataclass(slots=True)
@@ -29,6 +28,8 @@ class Search:
 
 class GuessNumber(TextEnv[Search]):
     """Guess a whole number between `low` and `high`; the last number in the agent's text is its guess.
+
+    `1,000` and `37.0` are whole numbers as people write them; `37.5` and `1e3` are refused.
 
     A turn earns the information that it won, as a share of all there is to win: a guess that cuts the numbers still
     possible from n to m earns `0.5·log(n/m)/log(N)` for `N` numbers in all, so that an episode's turns never sum to
@@ -69,12 +70,13 @@ class GuessNumber(TextEnv[Search]):
 
     def respond(self, state: Search, action: str, rng: np.random.Generator) -> Reply:
         """Compare the guess with the hidden number."""
-        found = _LAST_NUMBER.match(action)
-        if found is None:
-            return Reply.turn(
-                "Your message holds no number: write one whole number.", {"information": 0.0}, valid=False
-            )
-        guess, open_before = int(found[1]), state.high - state.low + 1
+        # Digits alone, what most agents write, need no search for a number.
+        bare = len(action) <= MOST_DIGITS and action.isascii() and action.isdigit()
+        guess = int(action) if bare else whole(written) if (written := last_number(action)) else None
+        if guess is None:
+            problem = f"{written[:_SHOWN]} is not a whole number" if written else "Your message holds no number"
+            return Reply.turn(f"{problem}: write one whole number.", {"information": 0.0}, valid=False)
+        open_before = state.high - state.low + 1
         if guess == state.hidden:
             state.low = state.high = guess
             reward = {"information": self._per_nat * log(open_before)}

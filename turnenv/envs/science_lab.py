@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from turnenv.actions.numbers import WRITTEN, whole
 from turnenv.core import Reply, TextEnv, TextVectorEnv
 
-_COMMAND = re.compile(r"\b(measure|law)[ :=#]{1,3}([0-9]{1,6})\b", re.IGNORECASE)
+_COMMAND = re.compile(rf"\b(measure|law)[ :=#]{{1,3}}((?![-+\u2212])(?>{WRITTEN}))(?!\w)", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4
 _MOST_KNOWN = 1 << 13
 
@@ -125,7 +126,7 @@ class ScienceLab(TextEnv[Study]):
         self._per_nat = 0.5 / log(self.num_tasks)
         self._prior = Learnt((dict.fromkeys(range(self.num_tasks), 1.0),), log(self.num_tasks))
         self._opening = f"Which of the {self.num_tasks} laws holds? The noise is {noise:g}. You have {max_turns} turns."
-        self._bare = {text: (text.split()[0], int(text.split()[1])) for text in self.action_texts}
+        self._bare = {text: _command(text) for text in self.action_texts}
         listed = "\n".join(f"law {number}: {law}" for number, law in enumerate(self._lab.laws, start=1))
         low, high = _RANGES[laws]
         self.system_prompt = (
@@ -153,7 +154,9 @@ class ScienceLab(TextEnv[Study]):
         command = self._bare.get(action) or _command(action)
         if command is None:
             return self._refuse("Your message holds no command: write 'measure <x>' or 'law <number>'.")
-        name, number = command
+        name, written, number = command
+        if number is None:
+            return self._refuse(f"{written[:40]} is not a whole number: write 'measure <x>' or 'law <number>'.")
         if name == "law":
             return self._judge(state, number)
         if number > self._last_x:
@@ -207,10 +210,10 @@ def _entropy(weights: Collection[float]) -> float:
     return log(total) - weighted / total
 
 
-def _command(action: str) -> tuple[str, int] | None:
-    """The last command in a text."""
+def _command(action: str) -> tuple[str, str, int | None] | None:
+    """The last command in a text, its number as it is written, and the whole number that this is."""
     commands = _COMMAND.findall(action)
-    return (commands[-1][0].lower(), int(commands[-1][1])) if commands else None
+    return (commands[-1][0].lower(), commands[-1][1], whole(commands[-1][1])) if commands else None
 
 
 @lru_cache(maxsize=32)

@@ -66,8 +66,9 @@ class BlocksArm(TextEnv[Table]):
             raise ValueError(f"max_turns must be at least 1; got {max_turns}")
         self._world, self._puzzle, self._drop = world_of(blocks, spots), partial(puzzle_of, blocks, spots), drop
         names = NAMES[:blocks]
+        spot = rf"(?i:spot) ([1-{spots}])(?:\.0+)?(?![.,/]?[0-9])"
         self._command = re.compile(
-            rf"\b(?:(?i:pick) ([{names}])|(?i:place) (?:([{names}]) )?on (?:([{names}])|(?i:spot) ([1-{spots}])))\b"
+            rf"\b(?:(?i:pick) ([{names}])|(?i:place) (?:([{names}]) )?on (?:([{names}])|{spot}))\b"
         )
         self.action_texts = commands(blocks, spots)
         self._bare = {text: (number, "") for number, text in enumerate(self.action_texts)}

@@ -8,13 +8,18 @@ import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+from turnenv.actions.numbers import ungrouped
+
 LONGEST = 200
 """Characters of an expression or a number at most."""
 
 _MOST_BITS = 256
 _LARGEST_EXPONENT = 64
-_SPELLINGS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "^": "**", "\n": " ", "\t": " "})
-_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_MOST_PLACES = 12
+_SPELLINGS = str.maketrans(
+    {"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "^": "**", "\n": " ", "\t": " "}
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-")
+)
 _SIGNS = re.compile(r"[0-9.+\-*/() ]*")
 _NUMBER = re.compile(r"[$€£]?\s*([+-]?)\s*[$€£]?\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:\s*/\s*([0-9]+))?\s*%?\.?")
 _OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
@@ -32,7 +37,8 @@ class ExpressionError(ValueError):
 def evaluate(expression: str, names: Mapping[str, Fraction] | None = None) -> Fraction:
     """The exact value of an expression of numbers, + - * / ** and parentheses.
 
-    `×`, `·`, `÷`, `−`, `^` and commas between thousands are understood.
+    `×`, `·`, `÷`, `^`, every dash as a minus and commas between thousands are understood. A decimal is exactly what its
+    digits say, never the nearest float.
 
     Args:
         expression: the text, at most `LONGEST` characters.
@@ -41,44 +47,45 @@ def evaluate(expression: str, names: Mapping[str, Fraction] | None = None) -> Fr
     Raises:
         ExpressionError: if it is too long, has other signs, divides by zero, or a value needs over 256 bits.
     """
-    return _value(_parse(expression, names is not None), expression, names or {})
+    return _value(*_parse(expression, names is not None), names or {})
 
 
 def has_operation(expression: str) -> bool:
     """True if a valid expression combines at least two numbers."""
-    return any(isinstance(node, ast.BinOp) for node in ast.walk(_parse(expression, False)))
+    return any(isinstance(node, ast.BinOp) for node in ast.walk(_parse(expression, False)[0]))
 
 
 def as_written(value: Fraction) -> str:
-    """A value as a whole number, a decimal of up to six places if it is one exactly, or else a fraction."""
+    """A value, never rounded: a whole number, a decimal if it has up to 12 places, or else a fraction like `1/3`."""
     if value.denominator == 1:
         return str(value.numerator)
-    millionths = value * 10**6
-    if millionths.denominator != 1:
+    scaled = value * 10**_MOST_PLACES
+    if scaled.denominator != 1:
         return str(value)
-    whole, rest = divmod(abs(millionths.numerator), 10**6)
-    return f"{'-' if value < 0 else ''}{whole}.{rest:06d}".rstrip("0")
+    whole, rest = divmod(abs(scaled.numerator), 10**_MOST_PLACES)
+    return f"{'-' if value < 0 else ''}{whole}.{rest:0{_MOST_PLACES}d}".rstrip("0")
 
 
 def read_number(text: str) -> Fraction | None:
     """The number that a text is (`-3`, `1,250`, `$2.50`, `7/3`), or None if it is anything else."""
     if len(text) > LONGEST:
         return None
-    found = _NUMBER.fullmatch(_THOUSANDS.sub("", text.strip().translate(_SPELLINGS)))
+    found = _NUMBER.fullmatch(ungrouped(text.strip().translate(_SPELLINGS)))
     if found is None or (found[3] and int(found[3]) == 0):
         return None
     value = Fraction(found[2]) / int(found[3] or 1)
     return -value if found[1] == "-" else value
 
 
-def _parse(expression: str, named: bool) -> ast.expr:
+def _parse(expression: str, named: bool) -> tuple[ast.expr, str]:
+    """The expression's tree, and the text that its positions count in."""
     if len(expression) > LONGEST:
         raise ExpressionError(f"the expression is longer than {LONGEST} characters")
-    plain = _THOUSANDS.sub("", expression.translate(_SPELLINGS)).strip()
+    plain = ungrouped(expression.translate(_SPELLINGS)).strip()
     if not named and not _SIGNS.fullmatch(plain):
         raise ExpressionError("an expression holds only numbers, + - * / ** and parentheses")
     try:
-        return ast.parse(plain, mode="eval").body
+        return ast.parse(plain, mode="eval").body, plain
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(f"cannot read the expression {expression.strip()[:60]!r}") from None
 
@@ -86,8 +93,8 @@ def _parse(expression: str, named: bool) -> ast.expr:
 def _value(node: ast.expr, source: str, names: Mapping[str, Fraction]) -> Fraction:
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            # The shortest decimal that reads back as the float is what was written, up to 15 digits.
-            value = Fraction(repr(number))
+            # The digits that were written: a float holds 15 to 17 of them.
+            value = Fraction(source[node.col_offset : node.end_col_offset])
         case ast.Name(id=name) if name in names:
             value = names[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):

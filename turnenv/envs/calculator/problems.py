@@ -15,7 +15,9 @@ from typing import Any, overload
 
 import numpy as np
 
+from turnenv.actions.numbers import DECIMAL, ungrouped
 from turnenv.envs.calculator.arithmetic import ExpressionError, as_written, evaluate, read_number
+from turnenv.envs.calculator.told import told_numbers
 from turnenv.questions.cells import Table
 from turnenv.questions.hub import HubDataset, hub_table
 from turnenv.questions.sources import load
@@ -33,7 +35,7 @@ SOURCES: Mapping[str, tuple[int, int] | None] = {
 _GSM8K = HubDataset("GSM8K", "openai/gsm8k", "main", ("train", "test"), "problems='generated'")
 _COLUMNS = ("question", "answer")
 _ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
-_LITERAL = re.compile(r"[0-9][0-9,]*\.?[0-9]*|\.[0-9]+")
+_LITERAL = re.compile(DECIMAL)
 _SEED = 9_731
 _SPLITS = {"train": 0, "validation": 1, "test": 2}
 
@@ -194,7 +196,7 @@ def _annotated(solution: str) -> Iterator[Quantity]:
             values = tuple(dict.fromkeys((told, evaluate(expression))))
         except ExpressionError:  # An annotation may hold a percent sign or a unit.
             values = (told,)
-        used = {read_number(literal) for literal in _LITERAL.findall(expression)}
+        used = {Fraction(ungrouped(literal)) for literal in _LITERAL.findall(expression)}
         yield Quantity(values, tuple(index for index, value in enumerate(before) if value in used))
         before.append(told)
 
@@ -204,7 +206,7 @@ def _distinct(quantities: Sequence[Quantity], text: str) -> tuple[Quantity, ...]
 
     What the text tells must not be paid, or `12 + 0` would be: its own parts stand in for it.
     """
-    told = {read_number(literal) for literal in _LITERAL.findall(text)}
+    told = told_numbers(text)
     kept: list[Quantity] = []
     renumbered: list[tuple[int, ...]] = []
     for quantity in quantities:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
+from turnenv.actions.numbers import whole
 from turnenv.atlas.articles import Fact, facts
 
 Key = TypeVar("Key")
@@ -51,7 +52,6 @@ _SPOKEN = {
     "young": "young animal",
 }
 _KINDS = ("category", "class", "kind")
-_NUMBER = re.compile(r"\+?([0-9][0-9,]{0,15})(?: metres)?")
 _WORD = re.compile(r"(?:[^\W_]|[+#])+")
 
 
@@ -163,8 +163,7 @@ def plain(text: str) -> str:
 
 def as_number(value: str) -> int | None:
     """The whole number that a value is, with or without thousands separators, or None."""
-    found = _NUMBER.fullmatch(value)
-    return None if found is None else int(found[1].replace(",", ""))
+    return whole(value.removesuffix(" metres"))
 
 
 def _distinct(known: list[Fact]) -> list[Fact]:

@@ -1,6 +1,8 @@
 """Grammars: what the agent's text means."""
 
 import json
+import re
+import time
 
 import pytest
 from hypothesis import given
@@ -235,3 +237,45 @@ def test_scores_take_what_was_parsed(name, monkeypatch):
         scores for _, scores in expected
     ]
     assert parsed == expected[-1][0]
+
+
+PIECES = ["<tool>", "</tool>", "<answer>", "</answer>", "<reasoning>", "</reasoning>", "<think>", "</think>", "<tool_call>",
+          "</tool_call>", '{"name": "f", "args": {"a": 1}}', '{"name": "f", "arguments": {}}', "x", "`", " ", "\n", "{"]  # fmt: skip
+
+
+@pytest.mark.parametrize("grammar", [XmlGrammar, HermesGrammar])
+@given(text=st.lists(st.sampled_from(PIECES), max_size=9).map("".join))
+def test_the_quick_reading_of_ordinary_messages_is_the_thorough_one(grammar, text):
+    thorough = type("Thorough", (grammar,), {"_ORDINARY": re.compile("(?!)")})
+    assert grammar().parse(text) == thorough().parse(text)
+
+
+def quick(texts):
+    seconds = {}
+    for name, text in texts.items():
+        for grammar in (XmlGrammar(), HermesGrammar(), PlainGrammar()):
+            began = time.thread_time()
+            grammar.parse(text)
+            seconds[name, grammar.name] = time.thread_time() - began
+    return {key: took for key, took in seconds.items() if took > 1.0}
+
+
+def test_a_megabyte_is_parsed_at_once():
+    tags = [
+        "<tool>",
+        "<tool_call>",
+        "<think>",
+        "</think>",
+        "<reasoning>",
+        "</reasoning>",
+        "<answer>",
+        "`<tool>`",
+        "< ",
+        "<tool>{",
+    ]
+    endings = ["", "</tool>", "</tool_call>", "</answer>", "</think>", "</reasoning>"]
+    texts = {tag + ending: tag * (10**6 // len(tag)) + ending for tag in tags for ending in endings}
+    half = {
+        f"{a} {b}": (a + b) * (10**6 // len(a + b)) for a in tags for b in ("</tool>", '{"name": "', "</think>", '"}')
+    }
+    assert not quick(texts | half)

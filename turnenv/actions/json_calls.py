@@ -68,22 +68,28 @@ class CallForm:
         """Where the complete calls stand: a tag inside the JSON of one is data."""
         return ((block.start, block.end) for block in self._blocks(text) if block.fields is not None)
 
-    def read(self, block: CallBlock) -> ToolCall | Invalid:
-        """The call that a block holds; the arguments may stand under another known key, if under one alone."""
-        fields = block.fields
+    def read(self, body: str, fields: Any = None) -> ToolCall | Invalid:
+        """The call between two tags; the arguments may stand under another known key, if under one alone.
+
+        Args:
+            body: what stands between the tags.
+            fields: the JSON that this is, if it is known.
+        """
         if fields is None:
-            if len(block.body) > LONGEST_CALL:
+            if len(body) > LONGEST_CALL:
                 return Invalid(f"the tool call is longer than {LONGEST_CALL} characters")
             try:
-                fields = _JSON.decode(block.body)
+                fields = _JSON.decode(body)
             except (ValueError, RecursionError) as error:
-                problem = _problem(block.body, error)
+                problem = _problem(body, error)
                 return Invalid(f"the tool call is not valid JSON ({problem}): write {self.example}")
         if not isinstance(fields, dict) or not isinstance(fields.get("name"), str):
             return Invalid(f"{_no_name(fields)}: write {self.example}")
         return self._with_arguments(fields)
 
     def _with_arguments(self, fields: Mapping[str, Any]) -> ToolCall | Invalid:
+        if fields.keys() == {"name", self.key} and isinstance(fields[self.key], dict):
+            return ToolCall(fields["name"], fields[self.key])
         there = [key for key in _ARGUMENT_KEYS if key in fields]
         if len(there) > 1:
             there = [key for key in there if fields[key]] or there[:1]

@@ -26,6 +26,10 @@ WRITTEN = rf"(?:(?<![0-9])[-+\u2212])?{DECIMAL}(?:[eE][-+]?[0-9]+|/[0-9]+|[\u00b
 """A pattern, without groups, of all that is one number; a sign right after a digit is none, as in 10-20."""
 
 _NUMBER = re.compile(WRITTEN)
+# Digits that nothing beside them can change, the last ones of a text: found from its end.
+_PLAIN_LAST = re.compile(
+    rf"(?s).*(?<![0-9.eE/+\-\u2212{''.join(_SEPARATORS)}])([0-9]++)(?![\u00bc-\u00be\u2150-\u215e])[^0-9]*+\Z"
+)
 _WHOLE = re.compile(rf"([-+\u2212]?)((?:{_GROUPED}|[0-9]+))(?:\.0+)?")
 _GROUPING = re.compile(rf"(?<![0-9.,]){_GROUPED}(?!,?[0-9])")
 _PLAIN = str.maketrans(dict.fromkeys(_SEPARATORS))
@@ -33,12 +37,16 @@ _PLAIN = str.maketrans(dict.fromkeys(_SEPARATORS))
 
 def last_number(text: str) -> str | None:
     """The last number of a text as it is written, or None."""
+    if plain := _PLAIN_LAST.match(text):
+        return plain[1]
     found = _NUMBER.findall(text)
     return found[-1] if found else None
 
 
 def whole(written: str) -> int | None:
     """The whole number that is written, `37.0` among them, or None for another or one of over `MOST_DIGITS` digits."""
+    if written.isascii() and written.isdigit() and len(written) <= MOST_DIGITS:
+        return int(written)
     found = _WHOLE.fullmatch(written)
     if found is None or len(digits := found[2].translate(_PLAIN)) > MOST_DIGITS:
         return None

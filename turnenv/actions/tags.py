@@ -73,7 +73,7 @@ def spoken(text: str, tags: re.Pattern[str], whole: Iterable[tuple[int, int]] = 
         tags: see `thinking_tags`.
         whole: spans, in order, inside which a tag is only data; read only if the text has a thinking tag.
     """
-    marks = [mark for mark in tags.finditer(text) if not _quoted(text, *mark.span())]
+    marks = [mark for mark in tags.finditer(text) if not _quoted(text, *mark.span())] if "<" in text else []
     if not marks:
         return Spoken(text, "")
     pieces, start, unclosed, missing = list[str](), 0, "", 0

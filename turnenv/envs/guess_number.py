@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from turnenv.actions.numbers import MOST_DIGITS, last_number, whole
+from turnenv.actions.numbers import last_number, whole
 from turnenv.core import Reply, TextEnv, TextVectorEnv
 from turnenv.types import End
 
@@ -70,9 +70,8 @@ class GuessNumber(TextEnv[Search]):
 
     def respond(self, state: Search, action: str, rng: np.random.Generator) -> Reply:
         """Compare the guess with the hidden number."""
-        # Digits alone, what most agents write, need no search for a number.
-        bare = len(action) <= MOST_DIGITS and action.isascii() and action.isdigit()
-        guess = int(action) if bare else whole(written) if (written := last_number(action)) else None
+        written = last_number(action)
+        guess = None if written is None else whole(written)
         if guess is None:
             problem = f"{written[:_SHOWN]} is not a whole number" if written else "Your message holds no number"
             return Reply.turn(f"{problem}: write one whole number.", {"information": 0.0}, valid=False)

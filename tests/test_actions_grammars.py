@@ -149,7 +149,10 @@ def test_hermes_reads_what_is_said_not_thought(text, parsed):
         ("<think>Not <tool>{}</tool></think><reasoning>So:</reasoning><answer>Paris</answer>", Answer("Paris")),
         ("<think>First <reasoning>, then</think>\n<answer>Paris</answer>", Answer("Paris")),
         ("<reasoning>So.</reasoning><answer>Paris</answer></reasoning>", Answer("Paris")),
-        ("It goes into <answer>: <answer>Paris</answer>", Answer("Paris")),
+        ("<answer>Not <answer>Paris</answer>", Answer("Not <answer>Paris")),
+        ("<answer>Not <think>so</think> Paris</answer>", Answer("Not <think>so</think> Paris")),
+        ("I write <answer> at the end.</think><answer>Paris</answer>", Answer("Paris")),
+        ("<reasoning>I write <answer> at the end.</reasoning><answer>Paris</answer>", Answer("Paris")),
         ("It goes into `<answer>`. <answer>\nParis\n</answer>", Answer("Paris")),
         ('<answer>Ulm, <tool>{"name": "search"}</tool></answer>', Answer('Ulm, <tool>{"name": "search"}</tool>')),
         ('<tool>{"name": "search", "args": {"query": "<answer>Linz</answer>"}}</tool>',
@@ -239,8 +242,9 @@ def test_scores_take_what_was_parsed(name, monkeypatch):
     assert parsed == expected[-1][0]
 
 
-PIECES = ["<tool>", "</tool>", "<answer>", "</answer>", "<reasoning>", "</reasoning>", "<think>", "</think>", "<tool_call>",
-          "</tool_call>", '{"name": "f", "args": {"a": 1}}', '{"name": "f", "arguments": {}}', "x", "`", " ", "\n", "{"]  # fmt: skip
+TAGS = ("tool", "tool_call", "answer", "reasoning", "think")
+PIECES = [f"<{end}{tag}>" for tag in TAGS for end in ("", "/")] + ["x", "`", " ", "\n", "{"]
+PIECES += ['{"name": "f", "args": {"a": 1}}', '{"name": "f", "arguments": {}}']
 
 
 @pytest.mark.parametrize("grammar", [XmlGrammar, HermesGrammar])
@@ -250,32 +254,13 @@ def test_the_quick_reading_of_ordinary_messages_is_the_thorough_one(grammar, tex
     assert grammar().parse(text) == thorough().parse(text)
 
 
-def quick(texts):
-    seconds = {}
-    for name, text in texts.items():
-        for grammar in (XmlGrammar(), HermesGrammar(), PlainGrammar()):
+def test_long_texts_are_parsed_at_once():
+    """A quarter of a megabyte of each pair of pieces: time that grew with the square would be minutes."""
+    pieces = [*PIECES, "`<tool>`", "< ", '<tool>{"name": "', '"}']
+    for first in pieces:
+        for second in ("", "</tool>", "</tool_call>", '"}', "</think>", "{"):
+            text = (first + second) * (250_000 // len(first + second))
             began = time.thread_time()
-            grammar.parse(text)
-            seconds[name, grammar.name] = time.thread_time() - began
-    return {key: took for key, took in seconds.items() if took > 1.0}
-
-
-def test_a_megabyte_is_parsed_at_once():
-    tags = [
-        "<tool>",
-        "<tool_call>",
-        "<think>",
-        "</think>",
-        "<reasoning>",
-        "</reasoning>",
-        "<answer>",
-        "`<tool>`",
-        "< ",
-        "<tool>{",
-    ]
-    endings = ["", "</tool>", "</tool_call>", "</answer>", "</think>", "</reasoning>"]
-    texts = {tag + ending: tag * (10**6 // len(tag)) + ending for tag in tags for ending in endings}
-    half = {
-        f"{a} {b}": (a + b) * (10**6 // len(a + b)) for a in tags for b in ("</tool>", '{"name": "', "</think>", '"}')
-    }
-    assert not quick(texts | half)
+            for name in GRAMMARS:
+                make_grammar(name).parse(text + "</tool></tool_call></answer>")
+            assert time.thread_time() - began < 2.0, (first, second)

@@ -143,9 +143,14 @@ def test_an_answer_that_would_not_be_read_back_is_not_written(name, text, reason
         make_grammar(name).answer(text)
 
 
+def test_a_long_argument_comes_back():
+    for name in GRAMMARS:
+        assert comes_back(make_grammar(name), "search", {"query": "</tool>" * 10_000}, "")
+
+
 def test_what_is_no_json_is_not_written():
     for name in GRAMMARS:
         with pytest.raises(ValueError, match="arguments are written as JSON"):
             make_grammar(name).call("search", {"query": {1, 2}})
     with pytest.raises(ValueError, match="longer than"):
-        make_grammar("hermes").call("search", {"query": "x" * 100_000})
+        make_grammar("hermes").call("search", {"query": "x" * 120_000})

@@ -72,6 +72,10 @@ def test_golden_episode():
         (["pick B", "place C on A"], "The arm does not hold C.", False),
         (["pick D"], "Your message holds no command", False),
         (["pick B", "place on spot 4"], "Your message holds no command", False),
+        (["pick B", "place on spot 3.5"], "Your message holds no command", False),
+        (["pick B", "place on spot 3,000"], "Your message holds no command", False),
+        (["pick B", "place on spot 2.0"], "The arm bumps", True),
+        (["pick B", "place on spot 2."], "The arm bumps", True),
         (["pick b"], "Your message holds no command", False),
     ],
 )

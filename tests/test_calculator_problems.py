@@ -6,7 +6,9 @@ from fractions import Fraction
 
 import pytest
 
+from turnenv.envs.calculator import Calculator
 from turnenv.envs.calculator.problems import Quantity, WordProblem, load_word_problems, templates
+from turnenv.envs.calculator.told import told_numbers
 
 ROWS = [
     {
@@ -53,6 +55,63 @@ def test_a_quantity_that_the_text_tells_is_not_paid_and_its_parts_stand_in_for_i
     eggs, seven = load_word_problems(as_file(tmp_path / "eggs.jsonl", [row, told]))
     assert eggs.quantities == (quantity("15"), quantity("10", 0), quantity("30", 1))
     assert seven.quantities == ()
+
+
+HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Ann has 12, and Bob has 5.", {12, 5}),
+        ("(12); 5: 7! 8? 9\u2026", {12, 5, 7, 8, 9}),
+        ("1,200, and 12,345,678.", {1200, 12345678}),
+        ("1 200 kg", {1200, 1, 200}),
+        ("1.200 kg", {1200, Fraction(6, 5)}),
+        ("2,5 km", {2, 5, Fraction(5, 2)}),
+        ("$3.50 or \u20ac4.", {Fraction(7, 2), 4}),
+        ("25% off", {25, QUARTER}),
+        ("25 percent", {25, QUARTER}),
+        ("1.5 million", {Fraction(3, 2), 1_500_000, 10**6}),
+        ("3/4 of it", {3, 4, Fraction(3, 4)}),
+        ("\u00bd cup, 2\u00bc cups", {1, 2, 4, HALF, QUARTER, Fraction(9, 4)}),
+        ("\u22125 degrees", {5, -5}),
+        ("10-20", {10, 20}),
+        ("3rd", {3}),
+        ("\uff12\uff16 and \u0663", {26, 3}),
+        ("twelve", {12}),
+        ("Twenty-five", {25}),
+        ("two hundred and fifty-one", {251}),
+        ("thirty thousand two hundred", {30_200}),
+        ("five and six", {5, 6}),
+        ("three dozen", {36}),
+        ("half a dozen", {HALF, 12, 6}),
+        ("a quarter", {QUARTER}),
+        ("twice as many", {2}),
+        ("someone often waits", set()),
+        ("", set()),
+    ],
+)
+def test_a_number_is_told_however_it_is_written(text, numbers):
+    assert told_numbers(text) == numbers
+
+
+@pytest.mark.parametrize(
+    "told", ["12", "12,", "twelve", "a dozen", "12.0", "$12", "12%", "\uff11\uff12", "24/2", "(12)"]
+)
+def test_what_is_told_earns_nothing_and_what_is_made_of_it_does(tmp_path, told):
+    row = {"question": f"Ann has {told} and Bob has 5. How many?", "answer": "<<12+0=12>>12 <<12+5=17>>17\n#### 17"}
+    env = Calculator(problems=as_file(tmp_path / "ann.jsonl", [row]), grammar="plain")
+    env.reset(seed=0)
+    assert env.step("calculate: 12+0")[4]["turn_reward"] == 0.0
+    assert env.step("calculate: 12+5")[4]["turn_reward"] == 0.5
+
+
+def test_an_annotation_s_numbers_are_read_however_they_are_grouped(tmp_path):
+    row = {"question": "How many?", "answer": "<<600*2=1,200>>1,200 <<1,200.0+5=1,205>>1,205\n#### 1,205"}
+    (problem,) = load_word_problems(as_file(tmp_path / "grouped.jsonl", [row]))
+    assert problem.quantities == (quantity("1200"), quantity("1205", 0))
+    assert problem.answer == 1205
 
 
 @pytest.mark.parametrize("source", ["generated-easy", "generated", "generated-hard"])

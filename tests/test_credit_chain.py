@@ -83,8 +83,9 @@ def test_a_recoverable_error_sets_back_and_states_recur_without_a_clock():
     assert clocked[1][4]["state_key"] != clocked[2][4]["state_key"]
 
 
-def test_a_message_without_an_action_is_refused_and_counts_as_an_error():
-    step = play(["What? a7"], length=3)[0]
+@pytest.mark.parametrize("text", ["What? a7", "a1.5"])
+def test_a_message_without_an_action_is_refused_and_counts_as_an_error(text):
+    step = play([text], length=3)[0]
     assert step[0].startswith("Your message names no action: write one of a0, a1, a2, a3.")
     assert not step[4]["valid_action"]
     assert not play(["?", *rights(length=3)[1:]], length=3)[-1][4]["outcome"]["success"]

@@ -153,3 +153,22 @@ def test_the_contract_with_a_player_that_gets_somewhere(env_id):
 def test_an_impossible_lab_is_refused(kwargs):
     with pytest.raises(ValueError, match=r"laws are|noise must be|at least 1"):
         ScienceLab(**kwargs)
+
+
+@pytest.mark.parametrize(
+    "action", ["law 4.5", "measure 3.5", "law 4e0", "law 8/2", "measure .5", "law 3, or law 4\u00bd"]
+)
+def test_what_is_no_whole_number_is_named(action):
+    env = ScienceLab()
+    env.reset(seed=0, options={"task": 3})
+    observation, reward, over, _, info = env.step(action)
+    assert "is not a whole number" in observation
+    assert (reward, over, info["valid_action"]) == (0.0, False, False)
+
+
+@pytest.mark.parametrize("action", ["law 4", "Law 4.", "law: 4.0", "not law 3 but law #4!", "law 04"])
+def test_a_whole_number_is_read_as_people_write_it(action):
+    env = ScienceLab()
+    env.reset(seed=0, options={"task": 3})
+    assert env.step("law 1,000")[0].startswith("There is no law 1000")
+    assert env.step(action)[0] == "Right."

@@ -61,6 +61,8 @@ def test_questions_are_answered_from_the_atlas(entity, question, answer):
         ("Is it big", "neither a question"),
         ("Is its weight 5?", "no attribute"),
         ("Is its year before Christmas?", "whole number"),
+        ("Is its year before 1900.5?", "whole number"),
+        ("Is its year before 1,9,00?", "whole number"),
         ("Is it a thing of beauty?", "no entity is called"),
         ("It is Atlantis.", "no entity"),
         ("It is ", "neither a question"),

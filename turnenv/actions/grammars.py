@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from turnenv.actions.json_calls import LONGEST_CALL, CallForm, as_json, describe, example_call
 from turnenv.actions.meaning import Answer, Invalid, Parsed, ToolCall
-from turnenv.actions.tags import THINK, find_tag, first_block, misspelt, spoken, thinking_tags
+from turnenv.actions.tags import THINK, closed_spans, find_tag, first_block, misspelt, spoken, thinking_tags
 from turnenv.actions.xml_format import format_scores
 
 XML_CALL = CallForm("tool", "args")
@@ -73,14 +73,18 @@ class XmlGrammar:
         """The first complete `<tool>` or `<answer>` block outside `<reasoning>` and `<think>`."""
         if ordinary := self._ORDINARY.fullmatch(text):
             return Answer(ordinary[2].strip()) if ordinary[1] == "answer" else XML_CALL.read(ordinary[2])
-        said, cut = spoken(text, THINK, XML_CALL.spans(text))
-        said, unclosed = spoken(said, self._REASONING, XML_CALL.spans(said))
+        said, cut = spoken(text, THINK, self._actions(text, THINK))
+        said, unclosed = spoken(said, self._REASONING, self._actions(said, self._REASONING))
         call, answer = XML_CALL.first(said), first_block(said, "answer")
         if answer is not None and (call is None or answer.start < call.start):
             return Answer(answer.body.strip())
         if call is not None:
             return XML_CALL.read(call.body, call.fields)
         return Invalid(self._missing(text, said, cut or unclosed))
+
+    @staticmethod
+    def _actions(text: str, tags: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+        yield from sorted([*XML_CALL.spans(text), *closed_spans(text, "answer", tags)])
 
     def _missing(self, text: str, said: str, unclosed: str) -> str:
         form = "write <tool>…</tool> or <answer>…</answer>"

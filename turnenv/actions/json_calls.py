@@ -13,8 +13,8 @@ from turnenv.actions.tags import find_tag
 
 __all__ = ["CallBlock", "CallForm", "as_json", "describe", "example_call"]
 
-LONGEST_CALL = 100_000
-"""Characters of a call at most."""
+LONGEST_CALL = 120_000
+"""Characters of a call at most: an argument of 100,000 and what stands around it."""
 
 _JSON = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\n\r]*")

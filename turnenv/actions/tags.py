@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-__all__ = ["THINK", "Block", "Spoken", "find_tag", "first_block", "misspelt", "spoken", "thinking_tags"]
+__all__ = ["THINK", "Block", "Spoken", "closed_spans", "find_tag", "first_block", "misspelt", "spoken", "thinking_tags"]
 
 
 class Block(NamedTuple):
@@ -32,18 +32,11 @@ def find_tag(text: str, tag: str, start: int = 0) -> int:
 
 
 def first_block(text: str, tag: str) -> Block | None:
-    """The first `<tag>` that is closed; of several before the closing tag, the last.
-
-    Linear in the text, which a lazy regular expression is not.
-    """
+    """The first `<tag>` that is closed; linear in the text, which a lazy regular expression is not."""
     opening, closing = f"<{tag}>", f"</{tag}>"
     start = find_tag(text, opening)
     end = find_tag(text, closing, start + len(opening)) if start >= 0 else -1
-    if end < 0:
-        return None
-    while 0 <= (inner := find_tag(text, opening, start + len(opening))) < end:
-        start = inner
-    return Block(start, text[start + len(opening) : end])
+    return None if end < 0 else Block(start, text[start + len(opening) : end])
 
 
 def misspelt(text: str, tag: str) -> bool:
@@ -71,7 +64,7 @@ def spoken(text: str, tags: re.Pattern[str], whole: Iterable[tuple[int, int]] = 
     Args:
         text: the agent's text.
         tags: see `thinking_tags`.
-        whole: spans, in order, inside which a tag is only data; read only if the text has a thinking tag.
+        whole: spans, in order of their starts, inside which a tag is only data; read only if there is a thinking tag.
     """
     marks = [mark for mark in tags.finditer(text) if not _quoted(text, *mark.span())] if "<" in text else []
     if not marks:
@@ -91,6 +84,23 @@ def spoken(text: str, tags: re.Pattern[str], whole: Iterable[tuple[int, int]] = 
             pieces.append(text[start : mark.start()])
             unclosed = mark[2].lower()
     return Spoken("".join(pieces if unclosed else [*pieces, text[start:]]), unclosed)
+
+
+def closed_spans(text: str, tag: str, tags: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Where pairs of `<tag>` stand; a thought only mentions one whose first thinking tag is an end tag."""
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    start, end, mark = find_tag(text, opening), -1, tags.search(text)
+    while start >= 0 and mark is not None:
+        if end < start:
+            end = find_tag(text, closing, start)
+        if mark.start() < start:
+            mark = tags.search(text, start)
+        if end < 0 or mark is None:
+            return
+        mentioned = mark.start() < end and mark[1]
+        if not mentioned:
+            yield start, end
+        start = find_tag(text, opening, mark.end() if mentioned else end)
 
 
 def _outside(marks: Sequence[re.Match[str]], spans: Iterable[tuple[int, int]]) -> Iterator[re.Match[str]]:

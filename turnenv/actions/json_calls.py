@@ -174,7 +174,7 @@ def _problem(body: str, error: Exception) -> str:
         return "a comma stands before a closing bracket"
     if after.startswith(("True", "False", "None")):
         return "JSON has true, false and null"
-    if "control character" in str(error):
+    if "control character" in str(error) and body[at:].strip():
         return r"a line break inside a string is written \n"
     return str(error)
 

@@ -83,7 +83,7 @@ def test_what_is_wrong_is_said(text, reason):
 
 
 CALLS = {"xml": XmlGrammar().call, "hermes": HermesGrammar().call, "plain": PlainGrammar().call}
-ULM, LINZ = {"query": "Ulm"}, {"query": "Linz"}
+ULM, BONN = {"query": "Ulm"}, {"query": "Bonn"}
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
@@ -106,7 +106,7 @@ ULM, LINZ = {"query": "Ulm"}, {"query": "Linz"}
     ],
 )
 def test_thinking_holds_no_action(name, form, found):
-    call, other = (CALLS[name]("search", query) for query in (ULM, LINZ))
+    call, other = (CALLS[name]("search", query) for query in (ULM, BONN))
     parsed = make_grammar(name).parse(form.format(call=call, other=f"\n{other}\n"))
     if found is None:
         assert isinstance(parsed, Invalid)
@@ -155,8 +155,8 @@ def test_hermes_reads_what_is_said_not_thought(text, parsed):
         ("<reasoning>I write <answer> at the end.</reasoning><answer>Paris</answer>", Answer("Paris")),
         ("It goes into `<answer>`. <answer>\nParis\n</answer>", Answer("Paris")),
         ('<answer>Ulm, <tool>{"name": "search"}</tool></answer>', Answer('Ulm, <tool>{"name": "search"}</tool>')),
-        ('<tool>{"name": "search", "args": {"query": "<answer>Linz</answer>"}}</tool>',
-         ToolCall("search", {"query": "<answer>Linz</answer>"})),
+        ('<tool>{"name": "search", "args": {"query": "<answer>Bonn</answer>"}}</tool>',
+         ToolCall("search", {"query": "<answer>Bonn</answer>"})),
         ('<tool>{"name": "search", "arguments": {"query": "Ulm"}}</tool>', ToolCall("search", ULM)),
         ('<tool> {"name": "search", "args": {"query": "</tool>"}} </tool> …', ToolCall("search", {"query": "</tool>"})),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from key_world import CHATML, byte_tokenizer, word_tokenizer
 
+from turnenv.actions import Answer, Invalid, make_grammar
 from turnenv.training import ChatFrame
 
 QWEN = (
@@ -141,3 +142,21 @@ def test_a_template_that_rewrites_messages_is_refused() -> None:
     tokenizer = byte_tokenizer(QWEN.replace("m['content']", "m['content'] | upper"))
     with pytest.raises(ValueError, match="does not write a message's content as it is"):
         ChatFrame.from_tokenizer(tokenizer)
+
+
+def test_a_thought_that_the_template_opens_is_part_of_the_turns_text() -> None:
+    """Else a turn that was cut inside the thought would run the calls that it only thought of."""
+    tokenizer = byte_tokenizer(QWEN.replace("assistant\n' }}", "assistant\n<think>\n' }}"))
+    chat, hermes = ChatFrame.from_tokenizer(tokenizer), make_grammar("hermes")
+    call = hermes.call("search", {"query": "Ulm"})
+    cut = chat.text(tokenizer.encode(f"I could {call} or", add_special_tokens=False))
+    assert cut == f"<think>\nI could {call} or"
+    assert isinstance(hermes.parse(cut), Invalid)
+    whole = chat.text(tokenizer.encode(f"I could {call}.</think>Paris", add_special_tokens=False))
+    assert hermes.parse(whole) == Answer("Paris")
+
+
+def test_a_thought_that_the_template_opens_and_closes_is_none() -> None:
+    tokenizer = byte_tokenizer(QWEN.replace("assistant\n' }}", "assistant\n<think>\n\n</think>\n\n' }}"))
+    chat = ChatFrame.from_tokenizer(tokenizer)
+    assert chat.text(tokenizer.encode("Paris", add_special_tokens=False)) == "Paris"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -12,8 +13,11 @@ from turnenv.extras import needs
 with needs("train", "A chat frame"):
     from transformers import PreTrainedTokenizerBase
 
+from turnenv.actions.tags import THINK
 from turnenv.policies.plain_text import FrameEncoder
 from turnenv.policies.template import OBSERVATION, SYSTEM, Frame, Slot, later_frame, plain_prompt, prompt_frame
+
+_OPENED = re.compile(rf"{THINK.pattern}\s*\Z", THINK.flags)
 
 
 @dataclass
@@ -91,6 +95,13 @@ class ChatFrame:
             raise ValueError(f"{later.close!r} is not encoded as one token: add it to the tokenizer as a special token")
         return cls(tokenizer, ends, end_id, pad_id, later, encoder, tuple(stop_strings), pass_tools, kwargs)
 
+    @property
+    def opened_thought(self) -> str:
+        """The begin tag of a thought with which the template begins each turn of the agent, or ""."""
+        before = self.later.parts[-1]
+        found = _OPENED.search(before) if isinstance(before, str) else None
+        return found[0] if found and not found[1] else ""
+
     def prompts(
         self, system_prompts: Sequence[str], observations: Sequence[str], tools: Sequence[Mapping[str, Any]] = ()
     ) -> list[list[int]]:
@@ -108,10 +119,14 @@ class ChatFrame:
         return [ids[1:] if end else ids for ids, end in zip(encoded, ended, strict=True)]
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text that the environment gets: the turn without its closing EOS; special tokens inside it are text."""
+        """The text that the environment gets: the turn without its closing EOS; special tokens inside it are text.
+
+        Where the template opens a thought for the agent, the text begins with that tag: a turn that was cut before the
+        thought ended would otherwise look as if it were said.
+        """
         if ids and ids[-1] in self.eos_ids:
             ids = ids[:-1]
-        return self._decode(ids)
+        return self.opened_thought + self._decode(ids)
 
     def has_stop(self, ids: Sequence[int]) -> bool:
         """True if the end of the turn contains a stop string."""

@@ -2,8 +2,11 @@
 
 import gymnasium
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from turnenv import check_env
+from turnenv.actions import XmlGrammar
 from turnenv.adapters.reasoning_gym import ReasoningGymEnv
 
 reasoning_gym = pytest.importorskip("reasoning_gym")
@@ -67,3 +70,32 @@ def test_mistakes_are_told():
         ReasoningGymEnv("chain_sum", attempts=0)
     with pytest.raises(ValueError, match="not registered"):
         ReasoningGymEnv("no_such")
+
+
+PIECES = ["<answer>", "</answer>", "<think>", "</think>", "<reasoning>", "<tool>", "`", "\n", "{", "", "\ud800"]
+texts = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=4), max_size=6).map("".join)
+
+
+def check_answer(text):
+    """An answer that can be written reaches reasoning-gym's score as it is, but for white space around it."""
+    env, scored = ReasoningGymEnv("leg_counting", size=10), []
+    env.reset(seed=0)
+    env._dataset.score_answer = lambda answer, entry: scored.append(answer) or 0.0
+    try:
+        env.step(XmlGrammar().answer(text, "I count."))
+    except ValueError:
+        return
+    assert scored == [text.strip()]
+
+
+@given(text=texts)
+@settings(deadline=None)
+def test_an_answer_is_scored_as_it_was_written(text):
+    check_answer(text)
+
+
+@pytest.mark.slow
+@given(text=texts)
+@settings(max_examples=10_000, deadline=None)
+def test_ten_thousand_answers_are_scored_as_they_were_written(text):
+    check_answer(text)

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from turnenv.actions import GRAMMARS, Answer, PlainGrammar, ToolCall, make_grammar
 from turnenv.adapters.trl import environment_factory
+from turnenv.policies.chat_answer import NativeCall
+from turnenv.policies.native_calls import action_text
 
 NAMES = ("tool", "answer", "reasoning", "think", "tool_call", "tool_response", "result")
 TAGS = [form.format(name) for name in NAMES for form in ("<{}>", "</{}>", "`</{}>`", "< {} >", "<{}")]
@@ -72,6 +74,31 @@ def trl_round_trip(query):
     TRL.reset(seed=0)
     TRL.search(query=query)
     assert LIBRARY.asked == query
+
+
+def native_round_trip(name, given_arguments, content):
+    """A server's call becomes text that the environment reads as the same call, whatever stands beside it."""
+    call = NativeCall(id="1", name="search", arguments=json.dumps(given_arguments))
+    read = make_grammar(name).parse(action_text(make_grammar(name), content, [call, call]))
+    assert isinstance(read, ToolCall)
+    if isinstance(read.arguments, str):
+        assert [*json.loads(call.arguments).values()] == [read.arguments]
+    else:
+        assert json.dumps(read.arguments) == json.dumps(json.loads(call.arguments))
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+@given(given_arguments=arguments, content=texts)
+def test_a_servers_call_is_read_as_the_same(name, given_arguments, content):
+    native_round_trip(name, given_arguments, content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRAMMARS)
+@settings(max_examples=10_000)
+@given(given_arguments=arguments, content=texts)
+def test_ten_thousand_calls_of_a_server_are_read_as_the_same(name, given_arguments, content):
+    native_round_trip(name, given_arguments, content)
 
 
 @pytest.mark.parametrize("name", GRAMMARS)

@@ -71,13 +71,13 @@ def _answer(grammar: Grammar, content: str) -> str:
 def _call(grammar: Grammar, call: NativeCall, reasoning: str = "") -> str:
     """The call as text; what the grammar cannot write, or no JSON object, is text that the environment refuses."""
     arguments = _arguments(call, None)
-    for said in (reasoning, ""):
+    forms = [(arguments, said) for said in (reasoning, "") if arguments is not None]
+    for written, said in [*forms, (_PLACE, reasoning), (_PLACE, "")]:
         try:
-            if arguments is not None:
-                return grammar.call(call.name, arguments, said)
-            return grammar.call(call.name, _PLACE, said).replace(json.dumps(_PLACE), call.arguments)
+            text = grammar.call(call.name, written, said)
         except ValueError:
             continue
+        return text.replace(json.dumps(_PLACE), call.arguments) if written is _PLACE else text
     return f"{call.name} {call.arguments}"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import email.utils
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 import tenacity
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["WaitAsAsked", "read_retry_after", "retried"]
 

@@ -1,1 +1,1 @@
-"""Baselines: trajectory-level recipes, siblings of `agents.mt_grpo` that differ in a few lines."""
+"""Baselines: trajectory-level recipes, which differ from `agents.mt_grpo` in a few lines."""

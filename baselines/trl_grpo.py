@@ -1,9 +1,9 @@
 """Train an agent with TRL's stock GRPOTrainer: the baseline that turnenv did not write.
 
-TRL plays the environment through its `environment_factory`: the model calls tools as its chat template has it, and the
+TRL plays the environment through its `environment_factory`: the model calls tools in its chat template's format, and a
 message without a call ends the episode. Every token gets z(outcome + turn rewards), where z compares with the other
 episodes of its group, as GRPO-MR does (arXiv 2505.11821); `--reward_weights 1 0` leaves the turn rewards out, as
-GRPO-OR does. It needs a model whose chat template knows tools, such as Qwen 3.
+GRPO-OR does. It needs a model whose chat template supports tools, such as Qwen 3.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from turnenv.training.seeds import seed_dataset
 
 @dataclass
 class Arguments:
-    """What is trained, and on what."""
+    """The model to train, and the environment."""
 
     model: str = field(default="Qwen/Qwen3-0.6B", metadata={"help": "Folder or hub id of a model that calls tools."})
     env: str = field(default="turnenv/TriviaSearch-v0", metadata={"help": "Environment id, as gym.make takes it."})
-    num_train_seeds: int = field(default=4096, metadata={"help": "Different episodes that a run can meet."})
+    num_train_seeds: int = field(default=4096, metadata={"help": "The number of different seeds in training."})
 
 
 def parse(argv: Sequence[str] | None = None) -> tuple[Arguments, GRPOConfig, ModelConfig]:
-    """Read the command line; the process's by default."""
+    """Read the command line, by default that of the process."""
     parser = TrlParser((Arguments, GRPOConfig, ModelConfig), description=str(__doc__), allow_abbrev=False)
     parser.set_defaults(output_dir="runs/trl_grpo")
     arguments, args, model_args = parser.parse_args_and_config(None if argv is None else list(argv))
@@ -36,7 +36,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[Arguments, GRPOConfig, Mod
 
 
 def make_trainer(arguments: Arguments, args: GRPOConfig, model_args: ModelConfig) -> GRPOTrainer:
-    """TRL's trainer on a turnenv environment."""
+    """Make TRL's trainer for a turnenv environment."""
     args.model_init_kwargs = {"dtype": model_args.dtype, **(args.model_init_kwargs or {})}
     environment = environment_factory(arguments.env)
     return GRPOTrainer(
@@ -51,7 +51,7 @@ def make_trainer(arguments: Arguments, args: GRPOConfig, model_args: ModelConfig
 
 
 def _dataset(system_prompt: str, num_seeds: int, seed: int) -> Dataset:
-    """Seeds, and prompts to which TRL appends what the environment says first."""
+    """Seeds, and prompts to which TRL appends the first observation."""
     prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": ""}]
     seeds = seed_dataset(num_seeds, seed=seed)["seed"]
     return Dataset.from_dict({"prompt": [prompt] * num_seeds, "seed": list(seeds)})

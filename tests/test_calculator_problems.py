@@ -124,10 +124,10 @@ def test_no_generated_quantity_stands_in_its_text(source):
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"question": "", "answer": "#### 1"}, "'question' must be a text"),
+        ({"question": "", "answer": "#### 1"}, "'question' must be text"),
         ({"question": "What?", "answer": "five"}, "must end in '#### <number>'"),
         ({"question": "What?"}, "has no column 'answer'"),
-        ({"question": "What?", "answer": 5}, "'answer' must be a text, got '5'"),
+        ({"question": "What?", "answer": 5}, "'answer' must be text, got '5'"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, row, told):

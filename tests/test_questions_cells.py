@@ -84,13 +84,13 @@ def test_what_cannot_be_an_answer_is_refused_with_its_place(tmp_path: Path, suff
         pytest.skip("Parquet has no lists of several types")
     path = cells_file(tmp_path / f"own{suffix}", answers=cell, titles=["Red fox"])
     for load in (load_questions, load_multihop_questions):
-        with pytest.raises(ValueError, match=rf"own\{suffix}, row 1: 'answers' (must hold texts|holds no answer)"):
+        with pytest.raises(ValueError, match=rf"own\{suffix}, row 1: 'answers' (must hold text|holds no answer)"):
             load(path)
 
 
 @pytest.mark.parametrize("cell", [float("nan"), float("inf"), [1.5, float("-inf")], None, object(), b"Ulm"])
 def test_what_is_no_number_is_no_answer(cell: Any) -> None:
-    with pytest.raises(ValueError, match=r"here, row 2: 'answer' (must hold texts|holds no answer)"):
+    with pytest.raises(ValueError, match=r"here, row 2: 'answer' (must hold text|holds no answer)"):
         list(rows_to_questions([{"question": "q", "answer": "a"}, {"question": "q", "answer": cell}], source="here"))
 
 
@@ -111,7 +111,7 @@ def test_values_that_python_programs_pass_are_written_down(cell: Any, answer: st
 
 def test_a_time_of_day_is_refused() -> None:
     moment = datetime.datetime(1969, 7, 20, 20, 17)
-    with pytest.raises(ValueError, match="row 1: 'answer' must hold texts"):
+    with pytest.raises(ValueError, match="row 1: 'answer' must hold text"):
         list(rows_to_questions([{"question": "q", "answer": moment}], source="here"))
 
 
@@ -251,7 +251,7 @@ def test_each_row_says_where_its_answers_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("question", [None, "", "  ", 7, True, ["q"], {"text": "q"}])
 def test_a_question_is_a_text(question: Any) -> None:
-    with pytest.raises(ValueError, match="here, row 1: 'question' must be a text"):
+    with pytest.raises(ValueError, match="here, row 1: 'question' must be text"):
         list(rows_to_questions([{"question": question, "answer": "a"}], source="here"))
 
 

@@ -48,7 +48,7 @@ def test_what_is_no_number_is_refused_with_its_row(tmp_path: Path, suffix: str, 
     path = tmp_path / f"own{suffix}"
     first, last = json.dumps(ULM), f'{{"question": "q", "answer": {written}}}'
     path.write_text(f"[{first}, {last}]" if suffix == ".json" else f"{first}\n{last}\n")
-    with pytest.raises(ValueError, match=rf"own\{suffix}, row 2: 'answer' must hold texts, got (nan|-?inf)"):
+    with pytest.raises(ValueError, match=rf"own\{suffix}, row 2: 'answer' must hold text, got (nan|-?inf)"):
         load_questions(path)
 
 
@@ -123,7 +123,7 @@ def test_json_is_the_same_wherever_its_chunks_end(tmp_path: Path, size: int, mon
         (f"[{json.dumps(ULM)}] x", "something stands after the array: 'x'"),
         ('{"question": "q", "answer": ' + "[" * 100_000, "at row 1"),
         ('{"question": "q", "answer": "a", "answer": "b"}', "row 1: 'answer' is there twice; keep one"),
-        ('{"question": {"0": "q"}, "answer": {"0": "a"}}', "row 1: 'question' must be a text"),
+        ('{"question": {"0": "q"}, "answer": {"0": "a"}}', "row 1: 'question' must be text"),
         ('{"data": [{"question": "q", "answer": "a"}]}', r"no column 'question', it has \['data'\]"),
     ],
 )
@@ -183,7 +183,7 @@ def test_layouts_of_csv(tmp_path: Path, text: str, expected: list[tuple[str, ...
         ('question,answer\nq,"Ulm\nr,Bonn\n', "at row 1 .unexpected end of data"),
         ('question,answer\nq,"Ulm" an der Donau\n', "at row 1 .*',' expected"),
         ("question,answer\nq\n", "row 1: 'answer' holds no answer"),
-        ("question,answer\nq,Ulm\n,Bonn\n", "row 2: 'question' must be a text"),
+        ("question,answer\nq,Ulm\n,Bonn\n", "row 2: 'question' must be text"),
         ("question;answer\nq;Ulm\n", r"no column 'question', it has \['question;answer'\]"),
     ],
 )

@@ -79,7 +79,7 @@ def test_parquet_refuses_with_row_and_column(tmp_path: Path) -> None:
     path = tmp_path / "own.parquet"
     for column, what in ((pa.array([1.0, float("nan")]), "got nan"), (pa.array([b"a", b"\xff"]), "row 1.*got b'a'")):
         pq.write_table(pa.table({"question": ["q", "r"], "answer": column}), path)
-        with pytest.raises(ValueError, match=rf"own\.parquet, row [12]: 'answer' must hold texts, {what}|{what}"):
+        with pytest.raises(ValueError, match=rf"own\.parquet, row [12]: 'answer' must hold text, {what}|{what}"):
             load_questions(path)
     pq.write_table(
         pa.Table.from_arrays([pa.array(["q"]), pa.array(["a"]), pa.array(["b"])], ["question", "answer", "answer"]),

@@ -188,9 +188,9 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
         ("none.jsonl", '{"question": "q", "answer": "a"}\n{"question": "r"}\n', "row 2: 'answer' holds no answer"),
         ("nothing.jsonl", '{"question": "q", "answers": ["", " "]}\n', "row 1: 'answers' holds no answer"),
         ("cell.csv", "question,answers\nq,a\nr,\n", "cell.csv, row 2: 'answers' holds no answer"),
-        ("ask.jsonl", '{"question": " ", "answer": "a"}\n', "row 1: 'question' must be a text"),
-        ("kind.jsonl", '{"question": "q", "answer": [["a"]]}\n', r"row 1: 'answer' must hold texts, got \['a'\]"),
-        ("bool.jsonl", '{"question": "q", "answer": true}\n', "row 1: 'answer' must hold texts, got True"),
+        ("ask.jsonl", '{"question": " ", "answer": "a"}\n', "row 1: 'question' must be text"),
+        ("kind.jsonl", '{"question": "q", "answer": [["a"]]}\n', r"row 1: 'answer' must hold text, got \['a'\]"),
+        ("bool.jsonl", '{"question": "q", "answer": true}\n', "row 1: 'answer' must hold text, got True"),
         ("hidden.jsonl", '{"question": "q", "answer": "<unk>"}\n', "row 1: the answers of this split are hidden"),
         (
             "broken.jsonl",

@@ -17,7 +17,7 @@ from agents.nano.teaching import teach
 
 
 def main() -> None:
-    """Make the policy, save it, and print where it starts."""
+    """Make the policy, save it, and print its scores at the start."""
     parser = argparse.ArgumentParser(
         prog="python -m agents.nano",
         description="Make the nano policy: a tokenizer and a model of about a million parameters, taught on scripted "

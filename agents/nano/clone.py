@@ -1,4 +1,4 @@
-"""`python -m agents.nano.clone`: teach a nano policy any family of turnenv, with as many errors as wanted."""
+"""`python -m agents.nano.clone`: teaches a nano policy any family of turnenv, with as many errors as wanted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ played on the environment's own tasks: where it has splits, on that of --env-kwa
 
 
 def main() -> None:
-    """Teach, save, and print where the policy starts."""
+    """Teach and save the policy, and print its scores at the start."""
     given = _parser().parse_args()
     began, rng = time.monotonic(), Random(f"clone {given.seed}")
     expert = NoisyExpert(given.env, given.env_kwargs, rng, skill=given.skill, broken=given.broken)
@@ -73,14 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--env", choices=IDS, required=True, metavar="ENV", help="environment id, as turnenv/CreditChain-v0")
+    add("--env", choices=IDS, required=True, metavar="ENV", help="environment id, such as turnenv/CreditChain-v0")
     add("--env-kwargs", type=json_object, default={}, metavar="JSON", help="arguments of the environment (default: {})")
     add("--out", type=Path, required=True, help="folder of the policy")
-    add("--model", type=Path, help="a nano policy to go on from; without it, a new one with a tokenizer of its own")
+    add("--model", type=Path, help="a nano policy to continue from; without it, a new one with its own tokenizer")
     add("--skill", type=share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
     add("--broken", type=share, default=0.0, help="chance that a message breaks off (default: %(default)s)")
     add("--steps", type=int, default=400, help="optimizer steps of 32 episodes (default: %(default)s)")
-    add("--learning-rate", type=float, default=1e-3, help="at its highest (default: %(default)s)")
+    add("--learning-rate", type=float, default=1e-3, help="the highest learning rate (default: %(default)s)")
     add("--width", type=int, default=128, help="of a new policy (default: %(default)s)")
     add("--layers", type=int, default=4, help="of a new policy (default: %(default)s)")
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")

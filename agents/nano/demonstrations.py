@@ -1,4 +1,4 @@
-"""Scripted demonstrations of mixed quality, with good and bad habits in stated shares: what the nano policy is taught.
+"""Scripted demonstrations of mixed quality that teach the nano policy, with good and bad habits in given shares.
 
 The shares below decide where the policy starts. They were set from the paper's base-model row (Qwen2.5-7B, arXiv
 2505.11821 v2, Table 5: tool success 28 %, answer in the result 19 %, exact match 5 %) before any RL run.
@@ -21,7 +21,7 @@ GRAMMAR = XmlGrammar()
 
 
 def _answer(text: str, reasoning: str) -> str:
-    # A word has other tokens after a space than at the start of a line; with the space, what is copied looks alike.
+    # A word after a space has other tokens than at the start of a line; with the space, a copied word has the same.
     return GRAMMAR.answer(f" {text}", reasoning)
 
 
@@ -31,12 +31,12 @@ def _call(query: str, reasoning: str) -> str:
 
 @dataclass(frozen=True)
 class Habits:
-    """How often a demonstrator does what; each row of shares sums to 1.
+    """How often a demonstrator does what; the shares of each mapping sum to 1.
 
     Attributes:
         first: the first message: a good call, a call about something else, a broken call, a guess, a broken guess.
-        reading: the answer to a result: read with care, read carelessly, guess, broken, search again.
-        careful: how often careful reading takes the value that was asked for, not another of the article.
+        reading: the reply to a result: careful reading, careless reading, a guess, a broken answer, another search.
+        careful: how often careful reading takes the value that was asked for, not another one of the article.
         careless: the same for careless reading.
     """
 
@@ -52,7 +52,7 @@ SKILLED = Habits(
     careful=1.0,
     careless=0.2,
 )
-"""Teaches what there is to know: how to ask, and how to find the value in the article."""
+"""Teaches the skills: how to search, and how to find the value in the article."""
 
 WEAK = Habits(
     first={"call": 0.36, "stray_call": 0.02, "broken_call": 0.20, "guess": 0.32, "broken_guess": 0.10},
@@ -60,18 +60,18 @@ WEAK = Habits(
     careful=0.9,
     careless=0.05,
 )
-"""Teaches how the policy starts."""
+"""Teaches the weak habits with which training starts."""
 
 
 class Demonstrator:
-    """Makes conversations about the atlas's training entities; held-out entities appear in none.
+    """Makes conversations about the atlas's training entities; none is about a held-out entity.
 
-    In most of them the article is a made-up one: an atlas article with another name and other values, so that the
-    answer can be read but not remembered.
+    In most of them the article is made up: an atlas article with another name and other values, so that the answer can
+    be read but not remembered.
 
     Args:
-        rng: decides everything.
-        invented: the chance that the article is made up, if the question spells the entity's name.
+        rng: makes all random choices.
+        invented: the probability that the article is made up, if the question contains the entity's name.
     """
 
     def __init__(self, rng: Random, *, invented: float = 0.6) -> None:
@@ -106,31 +106,31 @@ class Demonstrator:
         return sorted(set(re.findall(r"[A-Za-z]{3,}", text)))
 
     def conversation(self, habits: Habits) -> list[Message]:
-        """One demonstrated episode."""
+        """Demonstrate one episode: the messages in order, without the last observation."""
         asked = self.rng.choice(self._questions)
         values: Sequence[tuple[str, str]]
         article, values = self._articles[asked.title], self._values[asked.title]
         if self.rng.random() < self._invented:
             asked, article, values = self._invent(asked, article, values)
-        told = [Message("user", f"Question: {asked.question}")]
+        messages = [Message("user", f"Question: {asked.question}")]
         kind = _draw(self.rng, habits.first)
-        told.append(Message("assistant", self._first(kind, asked)))
+        messages.append(Message("assistant", self._first(kind, asked)))
         if kind == "guess":
-            return told
+            return messages
         if kind == "call":
-            told.append(Message("user", GRAMMAR.result(f"{article.title}: {article.text}")))
+            messages.append(Message("user", GRAMMAR.result(f"{article.title}: {article.text}")))
         elif kind == "stray_call":
             other = self.rng.choice(self._entities)
             values = self._values[other]
-            told.append(Message("user", GRAMMAR.result(f"{other}: {self._articles[other].text}")))
+            messages.append(Message("user", GRAMMAR.result(f"{other}: {self._articles[other].text}")))
         else:
             values = []
-            told.append(Message("user", self._refusal(told[-1].text)))
-        told.append(Message("assistant", self._second(habits, asked, values)))
-        return told
+            messages.append(Message("user", self._refusal(messages[-1].text)))
+        messages.append(Message("assistant", self._second(habits, asked, values)))
+        return messages
 
     def _refusal(self, message: str) -> str:
-        """What the environment says to a broken message."""
+        """What the environment replies to a broken message."""
         self._env.reset(seed=0)
         return self._env.step(message)[0]
 

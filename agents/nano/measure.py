@@ -1,4 +1,4 @@
-"""Measures a policy on questions of TriviaSearch, in the four figures of the paper's table."""
+"""Measures a policy on questions of TriviaSearch, by the four columns of the paper's table."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from turnenv.training import ChatPolicy, episode_metrics
 
 
 def measure(path: str | PathLike[str], episodes: int, *, seed: int = 0, split: str = "test") -> dict[str, float]:
-    """Play sampled episodes and return four means: tool success, answer found, format and exact match.
+    """Play episodes with sampling; return "tool success", "answer found", "format" and "exact match", each 0 to 1.
 
-    Each is the mean reward of that name per episode, divided by its weight.
+    Each is the mean of a reward component per episode, divided by its weight.
 
     Args:
         path: folder or hub name of the policy.
-        episodes: how many are played.
-        seed: of the first episode, and of the sampling.
-        split: of the questions.
+        episodes: how many episodes are played.
+        seed: the seed of the first episode and of the sampling.
+        split: the split of the questions.
     """
     torch.manual_seed(seed)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)

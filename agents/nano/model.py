@@ -24,7 +24,7 @@ _PIECES = (
     '{"name": "search", "args": {"query": "',
     '"}}',
 )
-"""What the grammar repeats, one token each, so that episodes are short."""
+"""What the grammar repeats; each is one token, so that episodes are short."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -32,11 +32,11 @@ CHAT_TEMPLATE = (
     "{% elif message.role == 'assistant' %}<|assistant|>{{ message.content }}<|end|>{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-"""Leaves the system prompt out: the policy was taught the form, and could not read two hundred tokens of prose."""
+"""Omits the system prompt: the policy was taught the format, and cannot read two hundred tokens of prose."""
 
 
 def make_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer, so that any text can be read and every id decodes exactly."""
+    """Train a byte-level BPE tokenizer of at most `vocab_size` tokens, which reads any text and decodes it exactly."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -63,7 +63,7 @@ def make_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedTo
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, *, width: int = 128, layers: int = 4) -> LlamaForCausalLM:
-    """An untrained Llama; with the default sizes it has about a million parameters."""
+    """Make an untrained Llama; with the default sizes it has about a million parameters."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -82,7 +82,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, *, width: int = 12
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write both in the ordinary transformers format; the weights come last, so that a folder with weights is whole."""
+    """Write both in the format of transformers; the weights come last, so that a folder with weights is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)

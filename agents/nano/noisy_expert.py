@@ -1,4 +1,4 @@
-"""Demonstrations of any family: its scripted expert, which at each turn may act at random or break off."""
+"""Demonstrations of any family: its scripted expert, which may act at random or break off in each turn."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from turnenv.core import TextEnv
 
 
 class NoisyExpert:
-    """Plays episodes of one environment with a chance of an error at every turn.
+    """Plays episodes of one environment, with a probability of an error in every turn.
 
     Args:
         env_id: an id of turnenv.
         env_kwargs: its arguments.
-        rng: decides everything.
-        skill: chance that a turn is the expert's; the rest are random moves.
-        broken: chance that a turn's message, the expert's or not, breaks off somewhere in its middle.
+        rng: makes all random choices.
+        skill: the probability that a turn is the expert's; other turns are random moves.
+        broken: the probability that a message, the expert's or not, breaks off somewhere in the middle.
 
     Raises:
-        ValueError: if a chance is not in [0, 1], or the environment has no scripted expert.
+        ValueError: if a probability is not in [0, 1], or the environment has no scripted expert.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class NoisyExpert:
         self._env = cast(TextEnv[Any], gymnasium.make(env_id, **env_kwargs).unwrapped)
 
     def conversation(self) -> list[Message]:
-        """One episode, without the last observation, which has no answer."""
+        """Play one episode; return its messages without the last observation, to which nobody replies."""
         expert, stray = EXPERTS[self._id](), self._random_mover()
         observation, _ = self._env.reset(seed=self._rng.getrandbits(31))
-        told, over = list[Message](), False
+        messages, over = list[Message](), False
         while not over:
-            # Both see every turn: an expert that missed one would answer an observation that is gone.
+            # Both see every turn: an expert that misses one would reply to an old observation.
             moves = expert(observation), stray(observation)
-            message = self._worn(moves[self._rng.random() >= self._skill])
-            told += [Message("user", observation), Message("assistant", message)]
+            message = self._broken_off(moves[self._rng.random() >= self._skill])
+            messages += [Message("user", observation), Message("assistant", message)]
             observation, _, terminated, truncated, _ = self._env.step(message)
             over = terminated or truncated
-        return told
+        return messages
 
     def _random_mover(self) -> Callable[[str], str]:
         texts = getattr(self._env, "action_texts", ())
@@ -58,7 +58,7 @@ class NoisyExpert:
             return lambda observation: self._rng.choice(texts)
         return RANDOMS[self._id](self._rng.getrandbits(31))
 
-    def _worn(self, message: str) -> str:
+    def _broken_off(self, message: str) -> str:
         if self._rng.random() >= self._broken:
             return message
         return message[: self._rng.randrange(1, max(2, len(message)))]

@@ -24,11 +24,11 @@ class Message:
     text: str
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, told: Sequence[Message]) -> tuple[list[int], list[int]]:
-    """Ids of a conversation and its labels: the policy's tokens, `<|end|>` included, and -100 elsewhere."""
+def encode(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+    """Token ids of a conversation, and labels: the policy's tokens, including `<|end|>`, and -100 elsewhere."""
     ids: list[int] = []
     labels: list[int] = []
-    for message in told:
+    for message in messages:
         body = tokenizer.encode(f"{message.text}{tokenizer.eos_token}", add_special_tokens=False)
         head = tokenizer.encode(f"<|{message.role}|>", add_special_tokens=False)
         ids += head + body
@@ -39,8 +39,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, told: Sequence[Message]) -> tuple
 def batch_of(
     tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Sequence[Message]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Right-padded ids, attention mask and labels, each int64 (B, T)."""
-    encoded = [encode(tokenizer, told) for told in conversations]
+    """Right-padded token ids, attention mask and labels (-100 where nothing is taught), each int64 (B, T)."""
+    encoded = [encode(tokenizer, messages) for messages in conversations]
     longest = max(len(ids) for ids, _ in encoded)
     ids_BT = torch.full((len(encoded), longest), int(tokenizer.pad_token_id or 0))
     mask_BT, labels_BT = torch.zeros_like(ids_BT), torch.full_like(ids_BT, _NOT_TAUGHT)
@@ -68,10 +68,10 @@ def teach(
         model: has the tokenizer's vocabulary; changed in place.
         tokenizer: knows `<|user|>`, `<|assistant|>` and its end token.
         demonstrate: makes one conversation per call.
-        steps: of the optimizer.
+        steps: the number of optimizer steps.
         rng: orders the batches.
-        batch_size: conversations per step.
-        learning_rate: AdamW's, at its highest.
+        batch_size: the number of conversations per step.
+        learning_rate: the highest learning rate of AdamW.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
 
@@ -97,9 +97,9 @@ def _lessons(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batches of conversations of about the same length, so that little is padding."""
     while True:
-        told = [demonstrate() for _ in range(8 * batch_size)]
-        told.sort(key=lambda messages: sum(len(message.text) for message in messages))
-        starts = list(range(0, len(told), batch_size))
+        taught = [demonstrate() for _ in range(8 * batch_size)]
+        taught.sort(key=lambda messages: sum(len(message.text) for message in messages))
+        starts = list(range(0, len(taught), batch_size))
         rng.shuffle(starts)
         for start in starts:
-            yield batch_of(tokenizer, told[start : start + batch_size])
+            yield batch_of(tokenizer, taught[start : start + batch_size])

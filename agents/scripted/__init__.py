@@ -20,7 +20,7 @@ from agents.scripted import (
 from turnenv.envs import IDS
 
 Agent = Callable[[str], str]
-"""A function from observation to action; one agent plays one episode."""
+"""A function from observation to action; each agent plays one episode."""
 
 _FAMILIES: Mapping[str, tuple[Callable[[], Agent], Callable[[int], Agent]]] = {
     "BlocksArm": (blocks_arm.make_expert, blocks_arm.make_random),
@@ -38,7 +38,7 @@ _FAMILIES: Mapping[str, tuple[Callable[[], Agent], Callable[[int], Agent]]] = {
 
 
 def family_of(env_id: str) -> str:
-    """The family that an id is a variant of: "GridQuest" of "turnenv/GridQuest-easy-v0"."""
+    """The family of an id: "GridQuest" for "turnenv/GridQuest-easy-v0"."""
     return env_id.partition("/")[2].partition("-")[0]
 
 

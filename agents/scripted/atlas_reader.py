@@ -1,4 +1,4 @@
-"""Reads an article of the atlas by the public phrasings of its topic's facts."""
+"""Reads an article of the atlas by the public phrasings of the facts of its topic."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def shown_article(observation: str) -> tuple[str, str]:
 
 
 def read(step: Step, text: str) -> list[str]:
-    """The values that an article may give for the step's relation, the likeliest first.
+    """The values that an article may state for the step's relation, the likeliest first.
 
-    One sentence may fit two relations ("It stands in …", of a city and of a country): a value that another sentence
-    gives for another relation comes last.
+    One sentence may fit two relations ("It stands in …", a city or a country): a value that another sentence states
+    for another relation comes last.
     """
     for end in _SENTENCE_ENDS:
         for topic in step.topics:
-            told = [_told(topic, sentence) for sentence in end.split(text.removesuffix("."))]
-            values = [found[step.relation] for found in told if step.relation in found]
+            found_in = [_facts_in(topic, sentence) for sentence in end.split(text.removesuffix("."))]
+            values = [found[step.relation] for found in found_in if step.relation in found]
             if values:
-                others = [value for found in told for relation, value in found.items() if relation != step.relation]
+                others = [value for found in found_in for relation, value in found.items() if relation != step.relation]
                 return sorted(dict.fromkeys(values), key=lambda value: others.count(value) - values.count(value))
     return []
 
 
-def _told(topic: str, sentence: str) -> Mapping[str, str]:
+def _facts_in(topic: str, sentence: str) -> Mapping[str, str]:
     """Relation -> value by the public phrasing that explains most of a sentence; several relations if it is a tie."""
     fits = [(literal, relations) for pattern, literal in _phrasings(topic) if (relations := _fit(pattern, sentence))]
     most = max((literal for literal, _ in fits), default=0)

@@ -1,4 +1,4 @@
-"""BlocksArm: an agent that always makes a move on a shortest way to the goal, and one that makes random legal moves."""
+"""BlocksArm: an agent that always moves along a shortest path to the goal, and one that makes random legal moves."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def _stacks(text: str) -> tuple[str, ...]:
 
 
 class _Planner:
-    """Knows the rules, reads the goal once, and always makes the move that leaves the shortest way to it."""
+    """Knows the rules, reads the goal once, and always makes the move after which the goal is nearest."""
 
     def __call__(self, observation: str) -> str:
-        goal, told, now = observation.rpartition("Now: ")
-        if told:
+        goal, shown, now = observation.rpartition("Now: ")
+        if shown:
             stacks = _stacks(goal)
             self._world: World = world_of(len("".join(stacks)), len(stacks))
             self._distance = self._world.distances(self._world.number[stacks, ""])
@@ -38,12 +38,12 @@ class _Planner:
 
 
 def make_expert() -> Callable[[str], str]:
-    """Searches the states breadth-first, and always makes a move on a shortest way to the goal."""
+    """Searches the states breadth-first, and always makes a move on a shortest path to the goal."""
     return _Planner()
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """Makes legal moves alone: picks a random free block, and places it on a random stack or free spot."""
+    """Makes only legal moves: picks a random free block, and places it on a random stack or empty spot."""
     rng = np.random.default_rng(seed)
 
     def act(observation: str) -> str:

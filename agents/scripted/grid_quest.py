@@ -1,4 +1,4 @@
-"""GridQuest: an explorer that maps what it sees, and a walker that makes random moves among those in sight."""
+"""GridQuest: an explorer that maps what it sees, and a walker that makes random moves among those it sees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Cell = tuple[int, int]
 
 
 class _Explorer:
-    """Keeps a map, and goes where the way there plus the straight way from there to the treasure is shortest."""
+    """Keeps a map, and goes where the path there plus the straight distance from there is shortest."""
 
     def __init__(self) -> None:
         self.goal: _Cell = (0, 0)

@@ -16,8 +16,8 @@ def make_expert() -> Callable[[str], str]:
 
     def act(observation: str) -> str:
         nonlocal low, high
-        if told := _RANGE.search(observation):
-            low, high = int(told[1]), int(told[2])
+        if stated := _RANGE.search(observation):
+            low, high = int(stated[1]), int(stated[2])
         if hint := _HINT.search(observation):
             low, high = (int(hint[2]) + 1, high) if hint[1] == "higher" else (low, int(hint[2]) - 1)
         return f"It lies between {low} and {high}, so I guess {(low + high) // 2}"
@@ -31,8 +31,8 @@ def make_random(seed: int) -> Callable[[str], str]:
 
     def act(observation: str) -> str:
         nonlocal low, high
-        if told := _RANGE.search(observation):
-            low, high = int(told[1]), int(told[2])
+        if stated := _RANGE.search(observation):
+            low, high = int(stated[1]), int(stated[2])
         return f"I guess {rng.randint(low, high)}"
 
     return act

@@ -1,4 +1,4 @@
-"""MultiHopSearch: an agent that takes the question apart, and one that searches for random names."""
+"""MultiHopSearch: an agent that splits the question into steps, and one that searches for random names."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def plan(question: str) -> tuple[str, Sequence[Step]]:
 def _resolve(described: str, targets: Sequence[str]) -> tuple[str, tuple[Step, ...]]:
     """The entity that a reference starts from, and the steps from it to an article of a target topic.
 
-    Of several readings the one with most steps counts, since "the discoverer of the {kind} {name}" fits too much.
+    Of several readings the one with the most steps is used, since "the discoverer of the {kind} {name}" fits too much.
     """
     best: tuple[str, tuple[Step, ...]] = described, ()
     for pattern, entries in _reference_patterns():

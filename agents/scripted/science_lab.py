@@ -22,8 +22,8 @@ def make_expert() -> Callable[[str], str]:
 
     def act(observation: str) -> str:
         nonlocal lab, turns_left
-        if told := re.match(r"Which of the (\d+) laws holds\? The noise is ([\d.]+)\. You have (\d+)", observation):
-            lab, turns_left = make_lab(_SETUPS[int(told[1])], float(told[2])), int(told[3])
+        if stated := re.match(r"Which of the (\d+) laws holds\? The noise is ([\d.]+)\. You have (\d+)", observation):
+            lab, turns_left = make_lab(_SETUPS[int(stated[1])], float(stated[2])), int(stated[3])
         elif read := re.match(r"x = (\d+): you read y = (\d+)", observation):
             readings.append((int(read[1]), int(read[2])))
         turns_left -= 1
@@ -69,8 +69,8 @@ def make_random(seed: int) -> Callable[[str], str]:
 
     def act(observation: str) -> str:
         nonlocal laws, points, patience
-        if told := re.match(r"Which of the (\d+) laws holds", observation):
-            laws, patience = int(told[1]), rng.randrange(5)
+        if stated := re.match(r"Which of the (\d+) laws holds", observation):
+            laws, patience = int(stated[1]), rng.randrange(5)
             points = 11 if _SETUPS[laws] == "curves" else 4
         patience -= 1
         return f"law {rng.randint(1, laws)}" if patience < 0 else f"measure {rng.randrange(points)}"

@@ -14,7 +14,7 @@ _XML = XmlGrammar()
 
 
 def make_expert() -> Callable[[str], str]:
-    """Searches for the question, and answers with the article's value of the relation that the question asks for."""
+    """Searches for the question, and answers with the article's value for the relation that the question is about."""
     readings: Sequence[Step] = ()
 
     def act(observation: str) -> str:
@@ -30,7 +30,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def asked_for(question: str) -> Sequence[Step]:
-    """The readings of a question by the public phrasings, the one with most fixed characters first."""
+    """The readings of a question by the public phrasings, the one with the most fixed characters first."""
     return [step for _, pattern, step in _phrasings() if pattern.fullmatch(question)]
 
 

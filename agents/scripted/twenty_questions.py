@@ -36,7 +36,7 @@ def make_expert() -> Callable[[str], str]:
 
 
 def make_random(seed: int) -> Callable[[str], str]:
-    """Asks random questions for up to eleven turns, then names random entities."""
+    """Asks random questions for up to eleven turns, then names a random entity."""
     rng, patience = random.Random(seed), 0
     topic: str | None = None
 
@@ -53,13 +53,13 @@ def make_random(seed: int) -> Callable[[str], str]:
 
 
 def _topic(observation: str) -> str | None:
-    told = re.search(r"of the topic (\w+)", observation)
-    return told[1] if told else None
+    found = re.search(r"of the topic (\w+)", observation)
+    return found[1] if found else None
 
 
 def _turns(observation: str) -> int:
-    told = re.search(r"You have (\d+) turns", observation)
-    return int(told[1]) if told else 1
+    found = re.search(r"You have (\d+) turns", observation)
+    return int(found[1]) if found else 1
 
 
 @cache
@@ -88,6 +88,6 @@ def _best(topic: str | None, possible: int) -> str:
 
 
 def _bits(split: Split, possible: int) -> float:
-    """Entropy of the answer (nats), each entity as likely, times their number, up to a constant."""
+    """Entropy of the reply (nats) for equally likely entities, times their number, up to a constant."""
     counts = ((possible & part).bit_count() for part in (split.yes, split.no, split.neither))
     return -sum(count * log(count) for count in counts if count)

@@ -47,7 +47,7 @@ def make_random(seed: int) -> Callable[[str], str]:
 
 @lru_cache(maxsize=4096)
 def _best(length: int, possible: tuple[int, ...]) -> int:
-    """Number of the word with the highest entropy of marks (nats), a possible word where two are equal."""
+    """The number of the word with the highest entropy of marks (nats); of equal ones, a possible word."""
     if len(possible) <= 2:
         return possible[0]
     marks = _marks(length)[:, list(possible)]
@@ -61,7 +61,7 @@ def _best(length: int, possible: tuple[int, ...]) -> int:
 
 @lru_cache
 def _marks(length: int) -> NDArray[np.int64]:
-    """The marks of each guess (row) for each hidden word (column) as a number in base 3."""
+    """The marks of each guess (row) for each hidden word (column), as a number in base 3."""
     words = word_list(length)
     letters = np.array([list(word.encode()) for word in words])
     right = letters[:, None, :] == letters[None, :, :]

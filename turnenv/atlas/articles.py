@@ -30,7 +30,7 @@ class Article:
     Attributes:
         title: unique in the atlas.
         topic: the table it was written from.
-        text: a few short sentences, 29 words in the median.
+        text: a few short sentences; the median is 29 words.
     """
 
     title: str
@@ -45,8 +45,8 @@ class Fact:
     Attributes:
         subject: title of the article that states the fact.
         relation: the column.
-        value: the canonical value; it stands in the article word for word.
-        aliases: other right ways to put the value.
+        value: the canonical value; the article contains it word for word.
+        aliases: other correct ways to write the value.
         topic: the table.
         link: title of the article about the value, "" if there is none.
     """
@@ -64,9 +64,9 @@ class Question:
     """One single-hop question.
 
     Attributes:
-        id: depends on entity and relation only: other phrasings and other facts leave it alone.
+        id: depends only on entity and relation, so that other phrasings and facts do not change it.
         question: names its entity.
-        answers: the canonical answer, then its aliases; all are right.
+        answers: the canonical answer, then its aliases; all are correct.
         topic: the table.
         relation: the column asked for.
         entity: the row asked about; it decides the split.
@@ -107,7 +107,7 @@ def questions(split: str | None = None) -> tuple[Question, ...]:
         split: one of `SPLITS`, or None for all.
 
     Raises:
-        ValueError: there is no such split.
+        ValueError: if there is no such split.
     """
     if split is None:
         return tuple(_ask_all())
@@ -117,7 +117,7 @@ def questions(split: str | None = None) -> tuple[Question, ...]:
 
 
 def split_of(entity: str) -> str:
-    """The split of an entity, 80 : 10 : 10, by a hash of its title that is the same in every process."""
+    """The split of an entity (80 : 10 : 10), by a hash of its title that is the same in every process."""
     part = _hash(entity, "split") % 10
     return "test" if part == 0 else "validation" if part == 1 else "train"
 
@@ -147,12 +147,12 @@ def _words(text: str) -> str:
 
 
 def _write(topic: Topic, row: Row) -> str:
-    """Write an article: a first sentence, then one for each fact that it lacks, in an order of the row's own."""
+    """Write an article: a first sentence, then one for each fact missing from it, in an order set by the title."""
     words = _article_words(topic, row)
     intros = [intro for intro in topic.intros if _fields(intro) <= words.keys()]
     intro = _pick(intros, row, "intro")
-    told = _fields(intro)
-    rest = [relation for relation, _ in _known(topic, row) if not {relation.name, f"a_{relation.name}"} & told]
+    stated = _fields(intro)
+    rest = [relation for relation, _ in _known(topic, row) if not {relation.name, f"a_{relation.name}"} & stated]
     rest.sort(key=lambda relation: _hash(row.title, relation.name + " order"))
     sentences = [intro, *(_pick(relation.sentences, row, relation.name) for relation in rest)]
     text = " ".join(_capitalise(sentence.format_map(words)) for sentence in sentences)
@@ -175,7 +175,7 @@ def _question_words(row: Row) -> dict[str, str]:
 
 
 def _known(topic: Topic, row: Row) -> Iterator[tuple[Relation, tuple[str, ...]]]:
-    """The columns that the table fills in for a row."""
+    """The columns that are filled in for a row."""
     for relation in topic.relations:
         if relation.name in row.cells:
             yield relation, row.cells[relation.name]

@@ -1,4 +1,4 @@
-"""Questions of two to four hops over the atlas: each hop's answer names the article that the next hop is read from."""
+"""Questions of two to four hops over the atlas: the answer of each hop names the article of the next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from turnenv.rewards import contains
 
 __all__ = ["MAX_HOPS", "MIN_HOPS", "MultiHopQuestion", "Reference", "final_questions", "questions", "references"]
 
-#: Hops of the shortest and of the longest question.
+#: The number of hops of the shortest and of the longest question.
 MIN_HOPS, MAX_HOPS = 2, 4
 
 _YEAR = re.compile(r"\d{4}")
@@ -29,14 +29,14 @@ _HELD_A_YEAR_LATER = frozenset({"2020 Summer Olympics"})
 
 @dataclass(frozen=True)
 class Reference:
-    """How a linked fact is put into words, so that it stands for the entity it leads to ("the author of {name}").
+    """How to refer to an entity by a fact that leads to it ("the author of {name}").
 
     Attributes:
-        topic: of the fact.
-        relation: of the fact.
-        target: topic of the entity that it leads to.
+        topic: the topic of the fact.
+        relation: the relation of the fact.
+        target: the topic of the entity that it leads to.
         phrases: wordings; `{name}` is the fact's subject, `{kind}` its kind.
-        nested: wordings where `{name}` is a reference itself; none if it must not be one.
+        nested: wordings for a `{name}` that is a reference itself; empty if it must not be one.
     """
 
     topic: str
@@ -51,9 +51,9 @@ class MultiHopQuestion:
     """One question.
 
     Attributes:
-        id: depends on the chain of facts only.
+        id: depends only on the chain of facts.
         question: names the first entity alone.
-        answers: the canonical answer, then its aliases; all are right.
+        answers: the canonical answer, then its aliases; all are correct.
         hops: the facts to be read, in order; each leads to the next one's subject, and the last one answers.
     """
 
@@ -72,14 +72,14 @@ class MultiHopQuestion:
 def questions(split: str | None = None) -> tuple[MultiHopQuestion, ...]:
     """The questions, ordered by hops, then as `atlas.facts`.
 
-    A training question names, and asks about, training entities of the atlas; one of another split names an entity of
-    that split and asks about an entity outside training. Chains that mix the two are in no split.
+    A training question names a training entity of the atlas and asks about one. A question of another split names an
+    entity of that split and asks about an entity outside training. Other chains are no questions.
 
     Args:
         split: one of `atlas.SPLITS`, or None for all.
 
     Raises:
-        ValueError: there is no such split.
+        ValueError: if there is no such split.
     """
     if split is None:
         return tuple(sorted(_ask_all(), key=lambda question: len(question.hops)))
@@ -116,7 +116,7 @@ def _phrasings() -> Mapping[str, Any]:
 
 
 def _ask_all() -> Iterator[MultiHopQuestion]:
-    """Word every chain that is in a split and cannot be cut short."""
+    """Make a question of every chain that is in a split and has no shortcut."""
     for hops, described in _chains():
         last = hops[-1]
         phrasings = final_questions().get(last.topic, {}).get(last.relation)
@@ -125,12 +125,12 @@ def _ask_all() -> Iterator[MultiHopQuestion]:
         answers, number = (last.value, *last.aliases), _number(hops)
         text = phrasings[number % len(phrasings)].format(name=described)
         text = text[0].upper() + text[1:]
-        if not contains(text, (*answers, *(fact.subject for fact in hops[1:]))) and not _cut_short(hops, answers):
+        if not contains(text, (*answers, *(fact.subject for fact in hops[1:]))) and not _has_shortcut(hops, answers):
             yield MultiHopQuestion(number, text, answers, hops)
 
 
 def _chains() -> Iterator[tuple[tuple[Fact, ...], str]]:
-    """Chains of facts, each leading to the subject of the next, with what the last one's subject is called."""
+    """Chains of facts, each leading to the subject of the next, with the reference to the last one's subject."""
     rows = {row.title: row for topic in topics() for row in topic.rows}
     for fact in atlas.facts():
         yield from _extend((fact,), rows[fact.subject], "")
@@ -178,13 +178,13 @@ def _reference(topic: str, relation: str, target: str) -> Reference | None:
 
 
 def _split_of(hops: Sequence[Fact]) -> str | None:
-    """The split of a chain, None if it would take one split's entity into another."""
+    """The split of a chain; None if it connects training entities with others."""
     named, asked = atlas.split_of(hops[0].subject), atlas.split_of(hops[-1].subject)
     return named if (named == "train") == (asked == "train") else None
 
 
-def _cut_short(hops: Sequence[Fact], answers: Sequence[str]) -> bool:
-    """True if an article before the last one states the answer, too."""
+def _has_shortcut(hops: Sequence[Fact], answers: Sequence[str]) -> bool:
+    """True if an article before the last one also states the answer."""
     return any(contains(_texts()[fact.subject], answers) for fact in hops[:-1])
 
 

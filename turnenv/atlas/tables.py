@@ -1,4 +1,4 @@
-"""How a topic lies on disk: one table of facts (`tables/*.csv`) and one file of phrasings (`topics/*.toml`)."""
+"""Reads a topic from its two files: a table of facts (`facts/*.csv`) and a file of phrasings (`topics/*.toml`)."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _NAMING_COLUMNS = ("title", "name", "asked")
 
 @dataclass(frozen=True)
 class Row:
-    """One entity and what the table says of it.
+    """One entity and its facts.
 
     Attributes:
         title: unique in the whole atlas.
         name: what running text calls the entity ("the Nile").
-        asked: what a question calls it, where the name alone would be ambiguous ("the planet Mercury").
-        cells: column -> the canonical value and its aliases; an empty cell is left out.
+        asked: what a question calls the entity; unlike `name`, it is unambiguous ("the planet Mercury").
+        cells: column -> the canonical value and its aliases; without empty cells.
     """
 
     title: str
@@ -56,9 +56,9 @@ class Relation:
     """One column of a table, and how it is put into words.
 
     Attributes:
-        name: the column's.
-        sentences: phrasings of the fact, of which an article takes one.
-        questions: phrasings of the question; none if the fact is told but never asked.
+        name: the name of the column.
+        sentences: phrasings of the fact; an article uses one.
+        questions: phrasings of the question; empty if articles state the fact but no question asks for it.
         links: topics whose articles a value may be about.
     """
 
@@ -74,7 +74,7 @@ class Topic:
 
     Attributes:
         name: one of `TOPICS`.
-        intros: phrasings of an article's first sentence; one whose fields are all known is taken.
+        intros: phrasings of an article's first sentence; one whose fields are all filled in is used.
         relations: the columns.
         rows: the entities, in the file's order.
     """
@@ -105,7 +105,7 @@ def _relation(column: str, entry: dict[str, Any]) -> Relation:
 
 
 def _rows(table: str) -> Iterator[Row]:
-    """Read a table: fields are separated by semicolons, a value and its aliases by bars."""
+    """Read a table: semicolons separate fields, bars separate a value and its aliases."""
     for record in csv.DictReader(table.splitlines(), delimiter=";", strict=True):
         title = record["title"]
         name = record["name"] or title

@@ -1,4 +1,4 @@
-"""The table of registrations: every environment that `gym.make` knows; importable without Gymnasium."""
+"""The table of all ids that turnenv registers with `gym.make`; it can be imported without Gymnasium."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def register_all() -> None:
                 entry_point=f"turnenv.envs.{entry_point}",
                 vector_entry_point=f"turnenv.envs.{module}:make_vector",
                 kwargs=dict(kwargs),
-                # TextEnv itself refuses a step outside an episode, and the conformance suite makes Gymnasium's checks.
+                # TextEnv itself raises on a step outside an episode, and the tests run Gymnasium's checks.
                 order_enforce=False,
                 disable_env_checker=True,
             )

@@ -1,4 +1,4 @@
-"""CreditChain: signals to answer one after the other, with a knob for whatever makes credit hard to assign."""
+"""CreditChain: signals to answer one after the other, with options for all that makes credit hard to assign."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from turnenv.core import Reply, TextEnv, TextVectorEnv
 from turnenv.types import End
 
 SIGNALS = tuple("amber blue coral denim ebony fawn green hazel indigo jade khaki lilac mauve navy olive pink".split())
-"""Signal i asks for action a{i}; this is the whole of the public rules."""
+"""Signal i asks for action a{i}; these are all of the public rules."""
 NO_SIGNAL = "grey"
 ERRORS = ("silent", "fatal", "recoverable")
 MODES = ("none", "aligned", "potential", "noisy", "hackable", "shuffled")
@@ -23,7 +23,15 @@ _SEED = 0xC4A1
 
 
 class Chain(NamedTuple):
-    """One task: for each position the right action, the paid one (-1: any, none), the potential and the sign."""
+    """One task.
+
+    Attributes:
+        right: the right action at each position; -1 if any is right.
+        paid: the action that is paid at each position; -1 if none is.
+        unit: what a paid action earns.
+        potential: Φ before each position and at the end.
+        signs: the text that each position shows.
+    """
 
     right: tuple[int, ...]
     paid: tuple[int, ...]
@@ -38,7 +46,7 @@ class Chain(NamedTuple):
 
 @dataclass(slots=True)
 class Walk:
-    """Where the agent stands on its chain; `tried` says that it failed at the furthest position before."""
+    """Where the agent is on its chain; `tried` is True if it failed at the furthest position before."""
 
     task: int
     chain: Chain
@@ -52,37 +60,39 @@ class Walk:
 class CreditChain(TextEnv[Walk]):
     """Answer each signal with its action; the outcome is 1.0 if every signal that matters was answered rightly.
 
-    Turn rewards sum to at most `weight` and a position is paid once, at most. By `mode`:
+    Turn rewards sum to at most `weight`, and a position is paid at most once. By `mode`:
 
     * "none": nothing is paid.
-    * "aligned": `weight/m` for passing each of the m positions that matter, the last position excepted, whose pay is
-      the outcome.
-    * "potential": `Φ(s') - Φ(s)`, with Φ the share of the positions that matter that lie behind, times `weight`; 0 once
-      the chain is broken. The sum telescopes to Φ at the end.
-    * "noisy": as "aligned" for the first attempt at a position, but paid and not paid are swapped with probability
+    * "aligned": `weight/m` for passing each of the m positions that matter. The chain's last position is not among
+      them: the outcome pays for it.
+    * "potential": `Φ(s') - Φ(s)`, where Φ is `weight` times the share of the positions that matter that the agent has
+      passed, and 0 once the chain is broken. The sum telescopes to Φ at the end.
+    * "noisy": as "aligned" for the first attempt at a position, but paid and unpaid are swapped with probability
       `noise`.
-    * "hackable": pays the first attempt at any position for a bait, which is never the right action.
-    * "shuffled": pays the first attempt for an action drawn for that position of the task: the right density, no sense.
+    * "hackable": pays for a bait in the first attempt at any position but the last; where a signal asks for an action,
+      the bait is a wrong one.
+    * "shuffled": pays in the first attempt for an action that was drawn for the position: as
+      often as "aligned", but without meaning.
 
-    A message without an action counts as a wrong action. With `errors="silent"` the agent does not learn of an error:
-    the chain runs to its end and fails there. A grey position, and each of the `delay` turns at the end, changes
-    nothing: its true advantage in the outcome is 0.
+    A message without an action counts as a wrong action; at a grey position no action is wrong. With `errors="silent"`
+    the agent does not learn of an error: the chain goes on to its end and fails there. A grey position, and each of the
+    `delay` turns at the end, changes nothing: its true advantage in the outcome is 0.
 
     Args:
-        length: positions that show a signal, 2 to 64.
-        actions: number of actions, 2 to 16.
+        length: the number of positions before the `delay`, 2 to 64.
+        actions: the number of actions, 2 to 16.
         mode: how turns are paid, see above.
-        weight: the sum that the turn rewards can reach.
-        noise: chance that "noisy" swaps a turn's pay.
-        distractors: how many positions are grey; which ones, the task decides.
+        weight: the most that the turn rewards can sum to.
+        noise: the probability that "noisy" swaps paid and unpaid.
+        distractors: the number of grey positions, drawn by task; not read if `pivot` is given.
         pivot: the only position (from 0) that matters; all others are grey.
-        delay: grey turns between the last signal and the outcome.
-        errors: "silent" breaks the chain, "fatal" ends the episode, "recoverable" leaves the agent where it is.
-        setback: positions lost by a recoverable error.
-        slack: turns beyond the chain's own; by default as many again if errors are recoverable, else 0.
-        slip: chance that another action, drawn evenly from all, is taken in place of the agent's.
-        stop_reward: if given, the action `stop` ends the episode with this outcome, which is no success.
-        clock: whether observations and state keys tell the turn; without it, states recur after recoverable errors.
+        delay: the number of grey turns between the last signal and the outcome.
+        errors: "silent" breaks the chain, "fatal" ends the episode, "recoverable" lets the agent try again.
+        setback: the number of positions lost by a recoverable error.
+        slack: the number of turns beyond the chain's own; by default `length` if errors are recoverable, else 0.
+        slip: the probability that an action drawn uniformly from all is taken in place of the agent's.
+        stop_reward: if given, the action `stop` ends the episode with this outcome reward and without success.
+        clock: whether observations and state keys contain the turn; without it, states recur after recoverable errors.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
@@ -127,7 +137,7 @@ class CreditChain(TextEnv[Walk]):
         names = tuple(f"a{number}" for number in range(actions))
         self.action_texts = names if stop_reward is None else (*names, "stop")
         self._numbers = {text: number for number, text in enumerate(self.action_texts)}
-        # ASCII, for Unicode folds other signs to letters: "ſtop" would match, and be no action.
+        # ASCII, because Unicode folds other characters to letters: "ſtop" would match, and is no action.
         self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b(?!\.[0-9])", re.IGNORECASE | re.ASCII)
         self._unread = f"Your message names no action: write one of {', '.join(self.action_texts)}. "
         error = {
@@ -144,7 +154,7 @@ class CreditChain(TextEnv[Walk]):
             self.system_prompt += f" The action stop ends the task, unsolved, for {stop_reward} points."
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Walk, str]:
-        """Task i is the chain drawn by a generator of seed i."""
+        """Task i is a chain, drawn with i in the seed."""
         state = Walk(options["task"], self._chain(options["task"]))
         return state, self._sight(state)
 
@@ -203,7 +213,7 @@ class CreditChain(TextEnv[Walk]):
         return clock + state.chain.signs[state.position]
 
     def state_key(self, state: Walk) -> tuple[int, ...]:
-        """The task, the turn (0 without a clock), the position, and what is left to win and to be paid."""
+        """The task, the turn (0 without a clock), the position, and what decides later rewards and the outcome."""
         turn = state.turn if self._clock else 0
         return state.task, turn, state.position, state.furthest, int(state.tried), int(state.intact)
 
@@ -224,7 +234,7 @@ def _chain(
     matters = [position not in grey for position in range(length)]
     paid = {"hackable": other, "shuffled": drawn, "none": [-1] * length, "potential": [-1] * length}.get(mode, right)
     kept = [here if (use or mode == "hackable") else -1 for here, use in zip(paid, matters, strict=True)] + [-1] * delay
-    # The last turn's pay is the outcome.
+    # The outcome pays for the last turn.
     kept[-1] = -1
     right = [here if use else -1 for here, use in zip(right, matters, strict=True)] + [-1] * delay
     behind = accumulate((here >= 0 for here in right), initial=0)

@@ -19,7 +19,7 @@ _SHOWN = 40
 
 @dataclass(slots=True)
 class Search:
-    """The hidden number, and the range that the answers so far leave open."""
+    """The hidden number, and the range that the replies so far leave open."""
 
     hidden: int
     low: int
@@ -29,16 +29,16 @@ class Search:
 class GuessNumber(TextEnv[Search]):
     """Guess a whole number between `low` and `high`; the last number in the agent's text is its guess.
 
-    `1,000` and `37.0` are whole numbers as people write them; `37.5` and `1e3` are refused.
+    `1,000` and `37.0` are whole numbers too; `37.5` and `1e3` are refused.
 
-    A turn earns the information that it won, as a share of all there is to win: a guess that cuts the numbers still
-    possible from n to m earns `0.5·log(n/m)/log(N)` for `N` numbers in all, so that an episode's turns never sum to
-    more than 0.5 and a repeated guess earns 0. The outcome is 1.0 for the number itself.
+    A turn earns its share of the information to gain: a guess that reduces the possible numbers from n to m earns
+    `0.5·log(n/m)/log(N)`, where N is the count of all numbers, so that the turn rewards of an episode never sum to more
+    than 0.5 and a repeated guess earns 0. The outcome is 1.0 for the number itself.
 
     Args:
         low: the smallest number.
         high: the largest number.
-        max_turns: guesses allowed; by default what bisection needs at worst.
+        max_turns: the number of guesses allowed; by default what bisection needs at worst.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:

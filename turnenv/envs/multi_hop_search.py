@@ -25,33 +25,36 @@ WEIGHTS: Mapping[str, float] = {
     "xml_tags": 0.2,
     "format": 0.4,
 }
-"""What each component pays at most in an episode."""
+"""The most that each component pays in an episode."""
 
 
 class MultiHopSearch(QuestionSearch[Dialogue]):
     """Answer a question by reading several articles with a search tool.
 
-    Turn reward: `hop`, 0.5 shared out evenly over the question's supporting articles, paid when a search first shows
-    one, in any order; a search that shows none, or shows one again, earns 0. Outcome: `exact_match` (1.0) and
+    Turn reward: `hop`, 0.5 divided evenly among the question's supporting articles, paid when a search first shows one,
+    in any order; a search that shows none, or shows one again, earns 0. Outcome: `exact_match` (1.0) and
     `answer_presence` (0.2) of the answer, and the mean over the agent's messages of the grammar's format scores
-    (`xml_format` and `xml_tags`, 0.2 each). An episode without an answer has an outcome of 0; so has a search on the
-    last turn, which is not run. Success is an exact match.
+    (`xml_format` and `xml_tags`, 0.2 each; with another grammar `format`, 0.4). An episode without an answer has an
+    outcome of 0. A search on the last turn is not run. Success is an exact match.
 
     Args:
         split: "train", "validation" or "test"; in the atlas, what a held-out question names and what it asks about
             occur in no training question.
-        questions: "atlas", "hotpot_qa", or a file of HotpotQA's schema (see `turnenv.questions.multihop`).
+        questions: "atlas", "hotpot_qa", or a file with HotpotQA's columns (see `turnenv.questions.multihop`).
         search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
         grammar: "xml" (of the MT-GRPO paper), "hermes" or "plain".
-        min_hops: supporting articles of a question at least.
-        max_hops: supporting articles of a question at most.
-        max_turns: messages the agent may write, at least 2; None allows two more than the question has hops.
-        max_result_chars: a longer result is cut, and says so; what is cut away, or half of a word, earns nothing.
-        fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
+        min_hops: the fewest supporting articles of a question.
+        max_hops: the most supporting articles of a question.
+        max_turns: the number of messages that the agent may write, at least 2; None allows two more than the question
+            has hops.
+        max_result_chars: a longer result is cut, and says so; the part that is cut, and half a word, earns nothing.
+        fuzzy: the similarity (0 to 1, by rapidfuzz) from which `exact_match` is paid; None requires equality.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known, or no question has that many hops.
+        FileNotFoundError, ImportError, ConnectionError: if the questions cannot be loaded; see
+            `load_multihop_questions`.
     """
 
     weights: ClassVar[Mapping[str, float]] = WEIGHTS
@@ -93,7 +96,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         return state, f"Question: {self._questions[task].question}\nYou have {self.turns_allowed(state)} messages."
 
     def respond(self, state: Dialogue, action: str, rng: np.random.Generator) -> Reply:
-        """Run the search, or take the answer; questions differ in the turns that they allow."""
+        """Run the search, or judge the answer; the number of turns depends on the question."""
         reply = super().respond(state, action, rng)
         if reply.outcome is not None or state.turn < self.turns_allowed(state):
             return reply
@@ -107,11 +110,11 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         return self._questions[state.task]
 
     def turns_allowed(self, state: Dialogue) -> int:
-        """Hops and two, unless the environment was given a number."""
+        """Two more than the question has hops, unless `max_turns` was given."""
         return self._turns or len(self._questions[state.task].titles) + 2
 
     def pay(self, state: Dialogue, result: Result | None) -> Mapping[str, float]:
-        """Supporting articles that are shown for the first time."""
+        """Pay for supporting articles that are shown for the first time."""
         supporting = self._questions[state.task].titles
         titles = () if result is None else result.titles
         shown = set(map(_title, titles)).difference(map(_title, state.shown))
@@ -126,7 +129,7 @@ _title = lru_cache(maxsize=1 << 14)(fold)
 
 
 class _Same:
-    """Questions as a key: equal to themselves alone, as comparing them would take longer than choosing."""
+    """Questions as a cache key, compared by identity: comparing all of them takes longer than choosing among them."""
 
     def __init__(self, questions: Sequence[HopQuestion]) -> None:
         self.questions = questions

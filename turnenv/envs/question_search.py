@@ -1,4 +1,4 @@
-"""What the families that answer a question with a search tool have in common: the dialogue, its limits, its outcome."""
+"""What the families share that answer a question with a search tool: the dialogue, its limits and its outcome."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the agent is shown of what a search found; rewards are read off it.
+    """The result of a search as the agent reads it, from which rewards are computed.
 
     Attributes:
-        text: the result as it is shown.
+        text: the result as the agent reads it.
         words: its whole words, without those that say that it was cut.
-        titles: of the articles found, those that are shown whole.
+        titles: the titles of the articles found, if the agent reads them whole.
     """
 
     text: str
@@ -46,7 +46,7 @@ class Result:
 
 @dataclass(slots=True)
 class Dialogue:
-    """A question, what was shown so far, and how well each message kept to the grammar."""
+    """A question, what was shown so far, and the sums of the messages' format scores."""
 
     task: int
     turn: int = 0
@@ -59,17 +59,17 @@ DialogueT = TypeVar("DialogueT", bound=Dialogue)
 
 
 class QuestionSearch(TextEnv[DialogueT]):
-    """A question, searches, an answer; a family says what a search is paid.
+    """A question, searches, an answer; a subclass defines what a search earns.
 
     Args:
         search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
         grammar: "xml", "hermes" or "plain".
-        max_result_chars: a longer result is cut, and says so; what is cut away, or half of a word, earns nothing.
-        fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
+        max_result_chars: a longer result is cut, and says so; the part that is cut, and half a word, earns nothing.
+        fuzzy: the similarity (0 to 1, by rapidfuzz) from which `exact_match` is paid; None requires equality.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Attributes:
-        weights: what each component pays at most.
+        weights: the most that each component pays.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
@@ -109,23 +109,23 @@ class QuestionSearch(TextEnv[DialogueT]):
 
     @abstractmethod
     def turns_allowed(self, state: DialogueT) -> int:
-        """Messages that the agent may write in this episode; at most `max_turns`."""
+        """The number of messages that the agent may write in this episode; at most `max_turns`."""
 
     @abstractmethod
     def pay(self, state: DialogueT, result: Result | None) -> Mapping[str, float]:
-        """The turn reward of a turn, before the result's titles are noted as shown.
+        """The turn reward, computed before the result's titles are added to `state.shown`.
 
         Args:
             state: the dialogue.
-            result: what the agent is shown of what a search found; None if none ran or nothing was found.
+            result: the result as the agent reads it; None if no search ran or nothing was found.
         """
 
     def refusal(self, state: DialogueT) -> str:
-        """Why no search may be run now, or ""."""
+        """Why no search may run now; "" if one may."""
         return ""
 
     def respond(self, state: DialogueT, action: str, rng: np.random.Generator) -> Reply:
-        """Run the search, or take the answer."""
+        """Run the search, or judge the answer."""
         state.turn += 1
         parsed = self.grammar.parse(action)
         for name, score in self.grammar.format_scores(action, parsed).items():
@@ -175,7 +175,7 @@ class QuestionSearch(TextEnv[DialogueT]):
         )
 
     def silence(self, state: DialogueT) -> Mapping[str, float]:
-        """Nothing is paid for an episode without an answer, not even its format."""
+        """An episode without an answer earns nothing, not even for its format."""
         return dict.fromkeys(("exact_match", "answer_presence", *state.format_totals), 0.0)
 
 

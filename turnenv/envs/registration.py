@@ -1,8 +1,9 @@
-"""When the ids reach Gymnasium's registry: now if Gymnasium is there, else as soon as its registry has been imported.
+"""Registers the ids with Gymnasium: at once if Gymnasium is imported, else as soon as its registry is.
 
-`import turnenv` must not import Gymnasium, which takes longer than everything else in `turnenv --help`; and yet
-`gymnasium.make("turnenv/…")` must work after it, whichever of the two was imported first. So a finder waits on
-`sys.meta_path` for the module `gymnasium.envs.registration`, adds the ids when that module has run, and goes away.
+`import turnenv` must not import Gymnasium, which takes longer than everything else in `turnenv --help`; yet
+`gymnasium.make("turnenv/…")` must work after it, whichever of the two was imported first. So a finder on
+`sys.meta_path` waits for the module `gymnasium.envs.registration`, adds the ids when that module has run, and removes
+itself.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _REGISTRY = "gymnasium.envs.registration"
 
 def register_with_gymnasium() -> None:
     """Register every id once, now or right after Gymnasium's registry is imported; never imports Gymnasium itself."""
-    # The finder comes before the question: another thread may be importing Gymnasium just now. If it was too early to
-    # meet the finder, "gymnasium" is in sys.modules, and importing it here waits until that thread is done.
+    # Insert the finder before the check, because another thread may be importing Gymnasium just now. If that import
+    # missed the finder, "gymnasium" is in sys.modules, and importing it here waits until that thread is done.
     if not any(isinstance(finder, _Waiting) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Waiting())
     if sys.modules.get("gymnasium") is not None:
@@ -50,7 +51,7 @@ class _Waiting:
     ) -> ModuleSpec | None:
         if fullname != _REGISTRY or getattr(self._within, "asked", False):
             return None
-        # Another finder of this kind may ask all finders in turn, this one included.
+        # Another such finder may call all finders in turn, including this one.
         self._within.asked = True
         try:
             spec = _found_by_the_others(fullname, path, target)
@@ -80,7 +81,7 @@ class _Registering:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # Whoever reads the module's source or resources finds the loader that it would have without us.
+        # Readers of the module's source or resources need its own loader.
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader

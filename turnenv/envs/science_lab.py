@@ -22,19 +22,19 @@ _NEGLIGIBLE = 1e-4
 _MOST_KNOWN = 1 << 13
 
 Chances = Sequence[tuple[tuple[int, ...], tuple[float, ...]]]
-"""For each law the readings that an experiment may give, in order, and their probabilities, which sum to 1."""
+"""For each law: the readings that an experiment may give, in order, and their probabilities, which sum to 1."""
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A finite set of laws and what measuring under each of them gives.
+    """A finite set of laws, and the distribution of readings under each of them.
 
     Attributes:
         laws: the laws as formulas.
         chances: for each experiment x = 0, 1, …: the readings' distribution under each law.
         likelihoods: for each experiment and reading: law -> probability, where it is not 0.
-        cumulative: for each experiment and law: the cumulative probabilities, to draw with.
-        known: what some sorted readings tell, as it was computed before.
+        cumulative: for each experiment and law: the cumulative probabilities, for drawing.
+        known: a cache: sorted readings -> what they say about the laws.
     """
 
     laws: tuple[str, ...]
@@ -59,12 +59,12 @@ class Lab:
 
 
 class Learnt(NamedTuple):
-    """What sorted readings tell about the laws.
+    """What sorted readings say about the laws.
 
     Attributes:
         weights: for the first 0, 1, … of the readings: law -> the product of their likelihoods, where it is not 0;
             multiplied in the order of the readings, so that equal readings give equal floats.
-        entropy: that of the posterior (nats).
+        entropy: the entropy of the posterior (nats).
     """
 
     weights: tuple[Mapping[int, float], ...]
@@ -77,8 +77,8 @@ class Study:
 
     Attributes:
         law: the number of the true law.
-        readings: what was read as pairs (x, y), sorted.
-        learnt: what they tell about the laws.
+        readings: the pairs (x, y) that were read, sorted.
+        learnt: what they say about the laws.
     """
 
     law: int
@@ -90,24 +90,24 @@ class Study:
 
 
 class ScienceLab(TextEnv[Study]):
-    """Measure y at points x of one's choice, then name the law; the last command in the agent's text counts.
+    """Measure y at chosen points x, then name the law; the last command in the agent's text counts.
 
     A reading is `y = f(x) + ε` with Gaussian `ε`, rounded to a whole number and clipped to the instrument's range, so
     that the posterior over the laws (a uniform prior, Bayes' rule) is exact. Rounded readings with a probability below
     1e-4 do not occur.
 
-    An experiment earns the information that it won about the law, `0.5·(H_before - H_after)/log(N)`, where `H` is the
+    An experiment earns the information that it gives about the law, `0.5·(H_before - H_after)/log(N)`, where `H` is the
     entropy of the posterior over the `N` laws. Its expectation, given all that was read, is exactly 0.5/log(N) times
     the experiment's expected information gain. It is the difference of the potential `-0.5·H/log(N)` with discount 1:
-    an episode's turns sum to at most 0.5 whatever is measured, an experiment on which the laws agree earns 0, and a
-    misleading reading costs what it misleads. (The Kullback-Leibler divergence from prior to posterior has the same
-    expectation, but does not telescope: readings that sway the posterior would sum without bound.) Naming a
-    law earns no turn reward; the outcome is 1.0 for the true one.
+    the turn rewards of an episode sum to at most 0.5 whatever is measured, an experiment on which the laws agree earns
+    0, and a reading that makes the law less certain earns a negative reward. (The Kullback-Leibler divergence from
+    prior to posterior has the same expectation but does not telescope: its sum has no bound.) Naming a law earns no
+    turn reward; the outcome is 1.0 for the true one.
 
     Args:
         laws: "curves" (40 laws, x from 0 to 10) or "switches" (8 laws, x from 0 to 3, readings 0 and 1).
         noise: standard deviation of `ε`, in units of y.
-        max_turns: experiments and the naming together.
+        max_turns: the number of turns, for the experiments and the naming together.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
@@ -141,7 +141,7 @@ class ScienceLab(TextEnv[Study]):
 
     @property
     def action_texts(self) -> tuple[str, ...]:
-        """Every experiment and every law."""
+        """Every experiment, then every law."""
         measures = (f"measure {x}" for x in range(self._last_x + 1))
         return *measures, *(f"law {number}" for number in range(1, self.num_tasks + 1))
 
@@ -190,7 +190,7 @@ class ScienceLab(TextEnv[Study]):
 
 
 def posterior(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
-    """The laws that readings (x, y) leave possible, with their probabilities."""
+    """The laws that agree with readings (x, y), with their probabilities."""
     weights: Mapping[int, float] = dict.fromkeys(range(len(lab.laws)), 1.0)
     for reading in readings:
         weights = _reweighted(lab, weights, reading)
@@ -204,7 +204,7 @@ def _reweighted(lab: Lab, weights: Mapping[int, float], reading: tuple[int, int]
 
 
 def _entropy(weights: Collection[float]) -> float:
-    """Entropy of the posterior (nats) that has these weights."""
+    """Entropy (nats) of the posterior with these weights, which need not sum to 1."""
     total = sum(weights)
     weighted: float = sum(map(mul, weights, map(log, weights)))
     return log(total) - weighted / total
@@ -218,7 +218,7 @@ def _command(action: str) -> tuple[str, str, int | None] | None:
 
 @lru_cache(maxsize=32)
 def make_lab(laws: str, noise: float) -> Lab:
-    """The laws of a kind, and what their experiments give with some noise.
+    """Make the lab of a kind of laws with Gaussian noise of standard deviation `noise`.
 
     Raises:
         ValueError: if there are no such laws or the noise is not positive.

@@ -26,12 +26,12 @@ WEIGHTS: Mapping[str, float] = {
     "xml_tags": 0.2,
     "format": 0.4,
 }
-"""What each component pays at most; the paper's values, as its code has them."""
+"""The most that each component pays; the values of the paper's code."""
 
 
 @dataclass(slots=True)
 class OneSearch(Dialogue):
-    """A dialogue, and which of the two payments for a search were made."""
+    """A dialogue, and which of the two rewards for a search were paid."""
 
     executed: bool = False
     found: bool = False
@@ -41,24 +41,25 @@ class TriviaSearch(QuestionSearch[OneSearch]):
     """Answer a question with the help of a search tool.
 
     Turn reward: `tool_execution` (0.2) for the first search that ran and found something; `answer_in_result` (0.5)
-    for the first result that holds an accepted answer. Each is paid once an episode. Outcome: `exact_match` (1.0) and
-    `answer_presence` (0.5) of the answer, and the mean over the agent's messages of the grammar's format scores
-    (`xml_format` and `xml_tags`, 0.2 each). An episode without an answer has an outcome of 0; so has a search on the
-    last turn, which is not run. Success is an exact match.
+    for the first result that contains an accepted answer. Each is paid once per episode. Outcome: `exact_match` (1.0)
+    and `answer_presence` (0.5) of the answer, and the mean over the agent's messages of the grammar's format scores
+    (`xml_format` and `xml_tags`, 0.2 each; with another grammar `format`, 0.4). An episode without an answer has an
+    outcome of 0. A search on the last turn is not run. Success is an exact match.
 
     Args:
         split: "train", "validation" or "test"; the atlas splits by entity.
-        questions: "atlas", "trivia_qa", or a JSON lines, Parquet or CSV file (see `turnenv.questions`).
+        questions: "atlas", "trivia_qa", or a JSON, JSON lines, CSV or Parquet file (see `turnenv.questions.trivia`).
         search: "atlas", "wikipedia", or any object with `search(query) -> passages`.
         grammar: "xml" (the paper's), "hermes" or "plain".
-        max_turns: messages the agent may write; at least 2.
-        max_searches: searches that are run; later ones are refused.
-        max_result_chars: a longer result is cut, and says so; what is cut away, or half of a word, earns nothing.
-        fuzzy: pay `exact_match` from this likeness (0 to 1, by rapidfuzz) on; None asks for equality.
+        max_turns: the number of messages that the agent may write, at least 2.
+        max_searches: the number of searches that are run, at least 1; later ones are refused.
+        max_result_chars: a longer result is cut, and says so; the part that is cut, and half a word, earns nothing.
+        fuzzy: the similarity (0 to 1, by rapidfuzz) from which `exact_match` is paid; None requires equality.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
+        FileNotFoundError, ImportError, ConnectionError: if the questions cannot be loaded; see `load_questions`.
     """
 
     weights: ClassVar[Mapping[str, float]] = WEIGHTS
@@ -99,11 +100,11 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         return self._questions[state.task]
 
     def turns_allowed(self, state: OneSearch) -> int:
-        """The same for every question."""
+        """`max_turns`, for every question."""
         return self.max_turns
 
     def refusal(self, state: OneSearch) -> str:
-        """Searches are counted."""
+        """Refuse searches beyond `max_searches`."""
         return "no searches are left; answer now" if state.searches >= self._max_searches else ""
 
     def pay(self, state: OneSearch, result: Result | None) -> Mapping[str, float]:

@@ -9,14 +9,14 @@ from turnenv.policies.protocol import Action
 
 
 class Scripted:
-    """A policy of one plain agent an episode: `make_agent()` returns a function from observation to action text."""
+    """A policy of one plain function per episode: `make_agent()` returns a function from observation to action text."""
 
     def __init__(self, make_agent: Callable[[], Callable[[str], str]]) -> None:
         self._make_agent = make_agent
         self._agents: list[Callable[[str], str]] = []
 
     def begin(self, system_prompts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -> None:
-        """One fresh agent an episode."""
+        """Make a fresh agent for each episode."""
         self._agents = [self._make_agent() for _ in system_prompts]
 
     def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action]:

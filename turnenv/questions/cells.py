@@ -1,4 +1,4 @@
-"""What an answer, a title and a supporting fact is, in a row of any table: the one place that decides."""
+"""Reads answers, titles and supporting facts from a row of any table; only this module decides what they are."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from typing import Any
 
 __all__ = ["TWICE", "Number", "Row", "Table"]
 
-#: The cell of a column that its row, or its table's header, names twice.
+#: The cell of a column that its row, or the table's header, has twice.
 TWICE = object()
 
 _RECORD = ("value", "aliases", "normalized_value", "normalized_aliases")
-#: Half a character: from JSON's escapes, or a byte that is no UTF-8.
+#: Half a character: from JSON's escapes, or from a byte that is not UTF-8.
 _HALF = re.compile("[\ud800-\udfff]")
-_FIX = "write a text or a list of texts"
+_FIX = "write a string or a list of strings"
 
 
 class Number(str):
-    """A number with the digits that its file has."""
+    """A number with the digits as they are in its file."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows with a name.
+    """A table of rows.
 
     Attributes:
-        name: of the table, for messages.
-        rows: cells by column; a cell is what a JSON value is, or what pyarrow makes of one of Parquet.
-        packed: every cell is a text, as in CSV, so that a text may hold a list.
+        name: the table's name, for messages.
+        rows: cells by column; a cell is a JSON value, or what pyarrow makes of a Parquet value.
+        packed: True if every cell is a string, as in CSV, so that a string may contain a list.
         rename: what to do about a missing column, for messages.
     """
 
@@ -53,12 +53,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table. Its methods raise ValueError, with table, row and column, for a cell of another kind.
+    """A row of a table. For a cell of the wrong kind its methods raise ValueError, with table, row and column.
 
     Attributes:
-        table: where it stands.
-        number: its place there, from 1.
-        cells: by column.
+        table: the row's table.
+        number: the row's number in it, from 1.
+        cells: the cells by column.
     """
 
     table: Table
@@ -66,23 +66,23 @@ class Row:
     cells: Mapping[str, Any]
 
     def text(self, column: str) -> str:
-        """The text of a column, without the space around it; a number is none."""
+        """The string of a column, without the space around it; a number is refused."""
         cell = self._cell(column)
         if not isinstance(cell, str) or isinstance(cell, Number) or not cell.strip():
             if column not in self.cells and self.number == 1:
                 raise self._lacking(column)
-            raise self._bad(column, f"must be a text, got {_short(cell)}; fill it in or drop the row")
+            raise self._bad(column, f"must be text, got {_short(cell)}; fill it in or drop the row")
         return self._item(column, cell)
 
     def answers(self, *columns: str) -> tuple[str, ...]:
         """The accepted answers, the canonical one first, without repeats.
 
-        An answer is a text, or a number as it is written. A cell holds one, a list of them, or TriviaQA's record of
-        value and aliases; in a packed table also a list or record as JSON, or texts separated by "|". Blanks in a list
-        are left out.
+        An answer is a string, or a number as it is written. A cell holds one answer, a list of them, or TriviaQA's
+        record of value and aliases; in a packed table also a list or record as JSON, or strings separated by "|".
+        Blanks in a list are omitted.
 
         Args:
-            *columns: where answers may stand; the first that is not blank counts.
+            *columns: where answers may be; the first column that is not blank is used.
         """
         for column in columns:
             if answers := tuple(self._answers(column, self._unpacked(column, self.table.packed))):
@@ -96,12 +96,12 @@ class Row:
         """The titles of the supporting articles, without repeats.
 
         A cell holds a list of titles, or of HotpotQA's facts: pairs of title and sentence number, or records with the
-        key "title"; or one record of lists, as `datasets` makes of them. A text holds such a list as JSON, or titles
-        separated by "|", in any table.
+        key "title"; or one record of lists, as `datasets` makes of them. In any table a string may contain such a list
+        as JSON, or titles separated by "|".
 
         Args:
-            *columns: where they may stand; the first that is not blank counts.
-            numbered: those of them where a bare number is a title (a year) and no sentence number.
+            *columns: where titles may be; the first column that is not blank is used.
+            numbered: the columns in which a bare number is a title (a year) and not a sentence number.
         """
         for column in columns:
             found = self._titles(column, self._unpacked(column, True), column in numbered)
@@ -112,7 +112,7 @@ class Row:
 
     @property
     def place(self) -> str:
-        """Table and number, for messages."""
+        """The table's name and the row's number, for messages."""
         return f"{self.table.name}, row {self.number}"
 
     def _cell(self, column: str) -> Any:
@@ -122,7 +122,7 @@ class Row:
         return cell
 
     def _unpacked(self, column: str, packed: bool) -> Any:
-        """The cell, and for a text that holds a list, the list."""
+        """The cell; for a string that contains a list, the list."""
         cell = self._cell(column)
         if not packed or not isinstance(cell, str) or isinstance(cell, Number):
             return cell
@@ -166,11 +166,11 @@ class Row:
         return record["title"]
 
     def _item(self, column: str, value: Any) -> str:
-        """The text of one answer or title; "" for a blank."""
+        """The string of one answer or title; "" for a blank."""
         if value is None:
             return ""
         if (text := _written(value)) is None:
-            raise self._bad(column, f"must hold texts, got {_short(value)}; {_FIX}")
+            raise self._bad(column, f"must hold text, got {_short(value)}; {_FIX}")
         if _HALF.search(text):
             raise self._bad(column, f"holds what is no character: {text!a}; save the file as UTF-8")
         return text.strip()
@@ -184,7 +184,7 @@ class Row:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, with TWICE for a key that it has twice."""
+    """Make a JSON object, with TWICE as the value of a key that it has twice."""
     cells = dict(pairs)
     if len(cells) < len(pairs):
         seen: set[str] = set()
@@ -196,7 +196,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _written(value: Any) -> str | None:
-    """How a person would write a value down, or None if it can be neither answer nor title."""
+    """Write a value as a person would; None if it can be neither an answer nor a title."""
     match value:
         case str():
             return str(value)
@@ -225,7 +225,7 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def _looks_packed(text: str) -> bool:
-    """True for a text in brackets or braces, and for one that begins as a list or record in some notation does."""
+    """True for a string in brackets or braces, or one that begins like a list or record in some notation."""
     text = text.strip()
     return text[:1] + text[-1:] in ("[]", "{}") or text[:2] in ('["', "['", "[[", "[{", "[(", '{"', "{'")
 

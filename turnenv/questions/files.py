@@ -1,4 +1,4 @@
-"""The rows of a file, one at a time and as they are written: JSON, JSON lines, CSV, and Parquet through pyarrow."""
+"""Reads the rows of a file one at a time, as they are written: JSON, JSON lines, CSV, and Parquet by pyarrow."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ SUFFIXES = (*_KINDS, ".jsonl.gz", ".json.gz", ".csv.gz")
 _CHUNK = 1 << 16
 _BATCH = 256
 _LONGEST_FIELD = 1 << 24
-#: Stands for a carriage return that ends no line; no file decodes to it.
+#: Replaces a carriage return that ends no line; no file decodes to it.
 _RETURN = "\udc0d"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=float, object_pairs_hook=unique)
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is by its name: "JSON" (lines or an array), "CSV", "Parquet", or None."""
+    """The kind of a file by its name: "JSON" (lines or an array), "CSV", "Parquet", or None."""
     name = path.name.lower()
     return next((_KINDS["." + suffix.split(".")[1]] for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
 def file_table(path: Path, columns: Sequence[str], rename: str) -> Table:
-    """The rows of a file, read as they are iterated; a blank line is no row.
+    """The rows of a file, which are read during iteration; blank lines are skipped.
 
     Args:
         path: a file of a known kind.
-        columns: those that are read from Parquet; whatever the others hold does not matter.
+        columns: the columns to read from Parquet; the others may hold anything.
         rename: see `Table`.
 
     Raises:
-        ValueError: while iterating: the file cannot be parsed; the message names file and row.
-        ImportError: while iterating: Parquet without pyarrow.
+        ValueError: during iteration, if the file cannot be parsed; the message names file and row.
+        ImportError: during iteration, if pyarrow is needed for Parquet and not installed.
     """
     kind = kind_of(path)
     assert kind is not None
@@ -107,7 +107,7 @@ class _Scanner:
         self._file, self._text, self.at = file, "", 0
 
     def peek(self) -> str:
-        """Go to the next character that is no space and return it, "" at the end."""
+        """Go to the next character that is not a space and return it; "" at the end."""
         while True:
             space = _SPACE.match(self._text, self.at)
             self.at = space.end() if space else self.at
@@ -115,12 +115,12 @@ class _Scanner:
                 return self._text[self.at : self.at + 1]
 
     def value(self) -> Any:
-        """The value that begins here; go behind it."""
+        """Read the value that begins here, and go to its end."""
         while True:
             try:
                 value, self.at = _DECODER.raw_decode(self._text, self.at)
             except json.JSONDecodeError as error:
-                # What the end of the chunk cut is an open string, or an error within one escape of the end.
+                # A value that the end of the chunk cut gives an open string, or an error within one escape of the end.
                 cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - 16
                 if not cut or not self._more():
                     self.at = min(error.pos, len(self._text))
@@ -129,11 +129,11 @@ class _Scanner:
                 return value
 
     def excerpt(self) -> str:
-        """What stands here."""
+        """The next characters, for messages."""
         return ascii(self._text[self.at : self.at + 40]) if self.at < len(self._text) else "the end of the file"
 
     def _more(self) -> bool:
-        """Read as much again as is left to read, so that a long value is not parsed too often."""
+        """Read at least as much again as is left, so that a long value is not parsed too often."""
         chunk = self._file.read(max(_CHUNK, len(self._text) - self.at))
         if chunk:
             self._text, self.at = self._text[self.at :] + chunk, 0
@@ -163,7 +163,7 @@ def _csv_lines(file: IO[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _long_fields() -> Iterator[None]:
-    """Let fields be longer than csv's default of 131,072 characters: a column of articles may stand beside."""
+    """Allow fields longer than csv's default of 131,072 characters, since a file may also have a column of articles."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield
@@ -176,7 +176,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         if file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise ValueError("it is UTF-16; save it as UTF-8")
-        # A byte that is no UTF-8 becomes half a character, which is refused where its cell is used.
+        # A byte that is not UTF-8 becomes half a character, which is refused where its cell is used.
         yield io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
 
 
@@ -200,7 +200,7 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, A
 
 
 def _plain(value: Any, kind: pa.DataType) -> Any:
-    """A cell, with the shortest digits for a float of less than 64 bits, as every other format writes it."""
+    """A cell; a float of less than 64 bits gets its shortest digits, as in every other format."""
     import pyarrow as pa
 
     if value is None:

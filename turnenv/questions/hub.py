@@ -1,4 +1,4 @@
-"""Rows of a dataset of the Hugging Face hub, which `datasets` downloads once and keeps."""
+"""Reads a dataset of the Hugging Face hub, which `datasets` downloads once and caches."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class HubDataset:
     """A dataset of the hub.
 
     Attributes:
-        name: what people call it.
+        name: its usual name, for messages.
         path: its repository.
         config: its configuration.
-        splits: those whose rows have answers.
-        instead: what to pass where it cannot be loaded, as in "questions='atlas'".
+        splits: the splits whose rows have answers.
+        instead: what to pass if it cannot be loaded, such as "questions='atlas'".
     """
 
     name: str
@@ -31,12 +31,13 @@ class HubDataset:
 
 
 def hub_table(dataset: HubDataset, split: str, columns: Sequence[str]) -> Table:
-    """The rows of a split, or of a part such as "train[:100]", with the columns to keep.
+    """The rows of a split, or of a part such as "train[:100]", with these columns.
 
     Raises:
-        ValueError: there is no such split with answers, or its part is written wrongly.
-        ImportError: `datasets` is not installed.
-        ConnectionError: the dataset can neither be downloaded nor found in the local cache, or the hub sent nonsense.
+        ValueError: if there is no such split with answers, or the part is written wrongly.
+        ImportError: if `datasets` is not installed.
+        ConnectionError: if the dataset can neither be downloaded nor found in the local cache, or the hub's reply is
+            malformed.
     """
     known = " or ".join(map(repr, dataset.splits))
     for part in split.split("+"):
@@ -51,7 +52,7 @@ def hub_table(dataset: HubDataset, split: str, columns: Sequence[str]) -> Table:
     try:
         data = datasets.load_dataset(dataset.path, dataset.config, split=split).select_columns(list(columns))
     except Exception as error:
-        # A hub that hangs up or answers nonsense, and the clients below `datasets`, raise errors of any kind.
+        # A hub that disconnects or sends malformed replies, and the clients below `datasets`, raise errors of any kind.
         message = (
             f"{dataset.name} ({dataset.path}, {dataset.config}) cannot be loaded: {type(error).__name__}: {error}. "
             "Connect to the Hugging Face hub once, so that it is cached (HF_HUB_OFFLINE=1 then uses the cache), or "

@@ -1,4 +1,4 @@
-"""Where questions with supporting articles come from: the bundled atlas, HotpotQA, or a file of its schema."""
+"""Loads questions with supporting articles from the bundled atlas, HotpotQA, or a file with its columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HopQuestion:
     Attributes:
         question: the question as it is asked.
         answers: accepted answers, at least one; the first is the canonical one.
-        titles: of the supporting articles, without repeats; their number is the question's hops.
+        titles: the titles of the supporting articles, without repeats; their number is the number of hops.
     """
 
     question: str
@@ -51,8 +51,8 @@ def load_multihop_questions(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, or a row
-            without a question, an answer or a supporting title; the message names file, row and column, and the fix.
+        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, a row without a
+            question, an answer or a supporting title, or a `limit` below 1; the message names row, column and fix.
         ImportError: HotpotQA or a Parquet file without the extra `turnenv[datasets]`.
         ConnectionError: HotpotQA can neither be downloaded nor found in the local cache of `datasets`.
     """
@@ -74,14 +74,14 @@ def rows_to_hop_questions(
     Args:
         rows: mappings with `question`; `answers` or `answer`, as in `turnenv.questions.load_questions`; and
             `supporting_facts`, as the record of columns that `datasets` makes of HotpotQA or the pairs (title,
-            sentence) of its original files, or `titles`, a list. Either may be a text that holds such a list as JSON,
-            or titles separated by "|".
+            sentence) of its original files, or `titles`, a list. Either may be a string that contains such a list as
+            JSON, or titles separated by "|".
         source: names the table in error messages.
-        separated: a text that holds several answers is a JSON list, or has them separated by "|".
+        separated: True if a string may contain several answers, as a JSON list or separated by "|".
 
     Raises:
-        ValueError: a column is missing, or a row has no question, answer or title, or a cell of another kind; rows
-            count from 1.
+        ValueError: during iteration, if a column is missing, or a row has no question, answer or title, or a cell of
+            the wrong kind; rows count from 1.
     """
     return _questions(Table(source, rows, separated))
 

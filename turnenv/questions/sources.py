@@ -1,4 +1,4 @@
-"""Loads a set of questions from a source that has a name, or from a file: once, and again when the file changes."""
+"""Loads a set of questions from a named source or from a file: once, and again when the file changes."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def load(
     options: Sequence[Hashable] = (),
     rename: str = "rename one",
 ) -> Sequence[ItemT]:
-    """Load a set of questions. Equal calls share one result, as long as the file stays as it is.
+    """Load a set of questions. Equal calls share one result, until the file changes.
 
     Args:
         source: a name, or the path of a file.
-        split: a split of a source that has a name.
+        split: a split of a named source; not read for a file.
         limit: how many items to load, from the start; None loads all.
-        named: loads from each source that has a name, by split and limit.
-        read: makes items of a table, and of `options` after it.
-        columns: those of a file that `read` may ask for.
+        named: the function that loads each named source, from split and limit.
+        read: makes items from a table and `options`.
+        columns: the columns of a file that `read` may read.
         options: passed to `read`.
         rename: what to do about a missing column, for messages.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: an unknown source or suffix, no row, or what `read` raises.
-        ImportError: a Parquet file without pyarrow.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the source or suffix is unknown, `limit` is below 1, the file has no row, or `read` raises it.
+        ImportError: if pyarrow is needed for Parquet and not installed.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be positive or None, got {limit}")
@@ -72,7 +72,7 @@ def _existing_file(name: str, known_sources: Sequence[str]) -> Path:
 
 
 def _stamp(path: Path) -> Hashable:
-    """What differs when the content does; a small file's digest, as two writes may share one tick of its time."""
+    """A value that changes with the content; for a small file a digest, as two writes may have the same time."""
     stat = path.stat()
     if stat.st_size <= _SMALL:
         return hashlib.blake2b(path.read_bytes()).digest()

@@ -1,4 +1,4 @@
-"""Where questions with accepted answers come from: the bundled atlas, TriviaQA, or a file of one's own."""
+"""Loads questions with accepted answers from the bundled atlas, TriviaQA, or a file of your own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HIDDEN = "<unk>"
 
 @dataclass(frozen=True)
 class TriviaQuestion:
-    """A question and every answer to it that counts as right.
+    """A question and all answers to it that are correct.
 
     Attributes:
         question: the question as it is asked.
@@ -56,18 +56,18 @@ def load_questions(
         split: a split of the atlas or of TriviaQA ("train" or "validation"; its "test" hides the answers).
         limit: how many questions to load, from the start; None loads all. No more of a file is read.
         question_field: a file's column of questions.
-        answers_field: a file's column of answers; None means "answers" where there is one, else "answer". A cell holds
-            a text, a number, a list of them, or TriviaQA's record of value and aliases; in CSV, a list or record is
-            written as JSON, or as texts separated by "|". Answers are what is written: 007, 2.50 and
-            12345678901234567890 keep their digits.
+        answers_field: a file's column of answers; None means "answers" if that is not blank, else "answer". A cell
+            holds a string, a number, a list of them, or TriviaQA's record of value and aliases; in CSV, a list or
+            record is written as JSON, or as strings separated by "|". Numbers keep their digits: 007, 2.50,
+            12345678901234567890.
 
     Returns:
         The questions in the order of the source.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, or a row
-            without a question or an answer; the message names file, row and column, and the fix.
+        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, a row without a
+            question or an answer, or a `limit` below 1; the message names file, row and column, and the fix.
         ImportError: TriviaQA or a Parquet file without the extra `turnenv[datasets]`.
         ConnectionError: TriviaQA can neither be downloaded nor found in the local cache of `datasets`.
     """
@@ -94,17 +94,18 @@ def rows_to_questions(
     """Turn rows of a table into questions, one by one.
 
     Args:
-        rows: mappings with the two fields.
+        rows: mappings with the fields of questions and answers.
         source: names the table in error messages.
         question_field: key of the question.
-        answers_field: key of the answer or answers; None means "answers" where there is one, else "answer".
-        separated: a text that holds several answers is a JSON list, or has them separated by "|".
+        answers_field: key of the answer or answers; None means "answers" if that is not blank, else "answer".
+        separated: True if a string may contain several answers, as a JSON list or separated by "|".
 
     Yields:
         A question for each row.
 
     Raises:
-        ValueError: a row has no question, no answer, or a cell of another kind; rows count from 1.
+        ValueError: during iteration, if a row has no question, no answer, or a cell of the wrong kind; rows count from
+            1.
     """
     return _questions(Table(source, rows, separated), question_field, answers_field)
 

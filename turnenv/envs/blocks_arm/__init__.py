@@ -1,4 +1,4 @@
-"""BlocksArm: the environment (`env`) beside its world and data."""
+"""BlocksArm: the environment (`env`) and its arrangements of blocks (`world`)."""
 
 from turnenv.envs.blocks_arm.env import BlocksArm, make_vector
 

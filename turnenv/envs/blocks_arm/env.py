@@ -19,7 +19,7 @@ COLLISION = -0.02
 
 @dataclass(slots=True)
 class Table:
-    """The task, the number of the arrangement that stands on the table, and the puzzle (`puzzle_of`)."""
+    """The task, the number of the arrangement on the table, and the puzzle (`puzzle_of`)."""
 
     task: int
     here: int
@@ -27,18 +27,18 @@ class Table:
 
 
 class BlocksArm(TextEnv[Table]):
-    """Pick and place blocks until every stack is as asked; the last command in the text counts.
+    """Pick and place blocks until every stack is as the goal says; the last command in the text counts.
 
-    Turn rewards: `progress`, potential-based, `0.5·(d(s) - d(s'))/d(s_0)` with d the length of the shortest plan to the
-    goal if nothing drops, so that the sum is `0.5·(1 - d(s_end)/d(s_0))` and doing and undoing earns nothing; and
-    `collision`, -0.02 for reaching for a covered block or placing on a covered block or a taken spot. Outcome
+    Turn rewards: `progress`, potential-based, `0.5·(d(s) - d(s'))/d(s_0)`, where d is the length of the shortest plan
+    to the goal if nothing drops, so that the sum is `0.5·(1 - d(s_end)/d(s_0))` and doing and undoing earns nothing;
+    and `collision`, -0.02 for reaching for a covered block, or placing on a covered block or an occupied spot. Outcome
     `arrangement`: 1.0 for the goal.
 
     Args:
-        blocks: how many, 2 to 5.
-        spots: places for stacks on the table, 3 or 4.
-        drop: chance that a placed block falls onto a spot drawn evenly instead.
-        max_turns: commands allowed; by default 10 for each block but one.
+        blocks: the number of blocks, 2 to 5.
+        spots: the number of places for stacks on the table, 3 or 4.
+        drop: the probability that a placed block falls onto a uniformly drawn spot instead.
+        max_turns: the number of commands allowed; by default 10·(blocks - 1).
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
@@ -86,7 +86,7 @@ class BlocksArm(TextEnv[Table]):
             self.system_prompt += " A block that you place sometimes slips and falls on another spot's stack."
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Table, str]:
-        """Task i is the pair of arrangements drawn by a generator of seed i."""
+        """Task i is a pair of arrangements, drawn with i in the seed."""
         puzzle = self._puzzle(options["task"])
         first, goal, _ = puzzle
         state = Table(options["task"], first, puzzle)
@@ -117,12 +117,12 @@ class BlocksArm(TextEnv[Table]):
         return Reply.turn(text + world.describe(here), rewards)
 
     def _read(self, action: str) -> tuple[int, str]:
-        """The number of the last command in a text, -1 for none, and the block that it says is held."""
+        """The number of the last command in a text (-1 if there is none), and the block that it says is held."""
         found = self._command.findall(action)
         return (self._world.command(*found[-1]), found[-1][1]) if found else (-1, "")
 
     def state_key(self, state: Table) -> tuple[int, Arrangement]:
-        """The task and what stands where."""
+        """The task and the arrangement."""
         return state.task, self._world.arrangements[state.here]
 
     observation_key = state_key

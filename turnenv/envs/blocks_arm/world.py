@@ -1,4 +1,4 @@
-"""Blocks on spots and an arm: all arrangements, what each command makes of them, and how far each is from a goal."""
+"""Blocks on spots and an arm: all arrangements, the result of each command, and the distances to a goal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Arrangement = tuple[tuple[str, ...], str]
 
 
 class World:
-    """All arrangements of some blocks on some spots, numbered, and what each command makes of them.
+    """All arrangements of some blocks on some spots, numbered, and the result of each command.
 
-    Commands are numbered as in `commands`; `nexts[i][command]` is -1 where it is refused, and
-    `falls[i]` are the arrangements after the held block fell on each spot.
+    Commands are numbered as in `commands`. `nexts[i][command]` is the arrangement after a command, -1 if it is refused;
+    `falls[i][spot]` is the arrangement after the held block fell on a spot, and `falls[i]` is empty if none is held.
     """
 
     def __init__(self, blocks: int, spots: int) -> None:
@@ -28,7 +28,7 @@ class World:
         self.arrangements = [first]
         self.nexts: list[tuple[int, ...]] = []
         self.falls: list[tuple[int, ...]] = []
-        for here in self.arrangements:  # grows while it is walked
+        for here in self.arrangements:  # grows during the loop
             self.nexts.append(
                 tuple(self._numbered(_after(here, command, blocks)) for command in range(2 * blocks + spots))
             )
@@ -47,7 +47,7 @@ class World:
         return self.number[arrangement]
 
     def distances(self, goal: int) -> NDArray[np.int64]:
-        """Length of the shortest plan to the goal, (S,); as each command can be undone by one, also of that back."""
+        """Length of the shortest plan from each arrangement to the goal, (S,); every command has an inverse."""
         distance_S = np.full(len(self.nexts), -1)
         frontier, steps = np.array([goal]), 0
         while len(frontier):
@@ -125,7 +125,7 @@ def world_of(blocks: int, spots: int) -> World:
 
 @lru_cache(maxsize=4096)
 def puzzle_of(blocks: int, spots: int, task: int) -> tuple[int, int, bytes]:
-    """The first arrangement, the goal, and every arrangement's distance to the goal, a byte each."""
+    """The first arrangement, the goal, and every arrangement's distance to the goal, one byte each."""
     world, rng = world_of(blocks, spots), np.random.default_rng((_SEED, blocks, spots, task))
     settled = np.array([number for number, (_, held) in enumerate(world.arrangements) if not held])
     goal = int(rng.choice(settled))

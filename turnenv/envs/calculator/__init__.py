@@ -1,4 +1,4 @@
-"""Calculator: the environment (`env`) beside its world and data."""
+"""Calculator: the environment (`env`), its word problems (`problems`) and exact arithmetic (`arithmetic`)."""
 
 from turnenv.envs.calculator.env import Calculator, make_vector
 

@@ -1,4 +1,4 @@
-"""Exact arithmetic on texts that nobody vouches for: bounded, and without `eval`."""
+"""Exact arithmetic on untrusted strings: bounded, and without `eval`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fractions import Fraction
 from turnenv.actions.numbers import ungrouped
 
 LONGEST = 200
-"""Characters of an expression or a number at most."""
+"""The most characters of an expression or a number."""
 
 _MOST_BITS = 256
 _LARGEST_EXPONENT = 64
@@ -31,7 +31,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]
 
 
 class ExpressionError(ValueError):
-    """The expression cannot be computed; the message tells its author why."""
+    """The expression cannot be computed; the message says why, and the agent reads it."""
 
 
 def evaluate(expression: str, names: Mapping[str, Fraction] | None = None) -> Fraction:
@@ -41,22 +41,26 @@ def evaluate(expression: str, names: Mapping[str, Fraction] | None = None) -> Fr
     digits say, never the nearest float.
 
     Args:
-        expression: the text, at most `LONGEST` characters.
-        names: values of names that the expression may use; by default it may use none.
+        expression: at most `LONGEST` characters.
+        names: the values of names that the expression may use; None allows no name.
 
     Raises:
-        ExpressionError: if it is too long, has other signs, divides by zero, or a value needs over 256 bits.
+        ExpressionError: if it is too long, has other characters, divides by zero, or a value needs over 256 bits.
     """
     return _value(*_parse(expression, names is not None), names or {})
 
 
 def has_operation(expression: str) -> bool:
-    """True if a valid expression combines at least two numbers."""
+    """True if an expression combines at least two numbers.
+
+    Raises:
+        ExpressionError: if it cannot be read.
+    """
     return any(isinstance(node, ast.BinOp) for node in ast.walk(_parse(expression, False)[0]))
 
 
 def as_written(value: Fraction) -> str:
-    """A value, never rounded: a whole number, a decimal if it has up to 12 places, or else a fraction like `1/3`."""
+    """Write a value without rounding: a whole number, a decimal of up to 12 places, or else a fraction such as `1/3`."""
     if value.denominator == 1:
         return str(value.numerator)
     scaled = value * 10**_MOST_PLACES
@@ -67,7 +71,7 @@ def as_written(value: Fraction) -> str:
 
 
 def read_number(text: str) -> Fraction | None:
-    """The number that a text is (`-3`, `1,250`, `$2.50`, `7/3`), or None if it is anything else."""
+    """Read a number (`-3`, `1,250`, `$2.50`, `7/3`); None if the string is anything else."""
     if len(text) > LONGEST:
         return None
     found = _NUMBER.fullmatch(ungrouped(text.strip().translate(_SPELLINGS)))

@@ -1,4 +1,4 @@
-"""Calculator: a word problem, a calculator that pays for each needed quantity, then the exact number."""
+"""Calculator: a word problem, a calculator whose needed results earn a reward, then the exact number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from turnenv.envs.calculator.problems import WordProblem, load_word_problems
 
 @dataclass(slots=True)
 class Work:
-    """The problem's number, and for each of its quantities whether it was computed."""
+    """The number of the problem, and whether each of its quantities was computed."""
 
     task: int
     computed: tuple[bool, ...]
@@ -28,22 +28,24 @@ class Work:
 class Calculator(TextEnv[Work]):
     """Solve a word problem with a calculator of exact fractions.
 
-    A call whose result is a quantity that the solution needs earns `0.5/n` for it, of `n` quantities, and as much for
-    each quantity that it is computed from and that was not computed before: to compute the answer in one expression
-    pays as much as step by step. Each quantity is paid once, so that an episode's turns never sum to more than 0.5.
-    Only an expression's own value counts, not its parts' values, and a bare number computes nothing: a call tries one
-    value. A quantity whose value stands in the problem's text is not paid. The outcome is 1.0 for the exact number.
+    A call whose result is a quantity that the solution needs earns `0.5/n`, where n is the number of quantities, and as
+    much for each quantity that it is computed from and that was not computed before: computing the answer in one
+    expression earns as much as computing it step by step. Each quantity is paid once, so that the turn rewards of an
+    episode never sum to more than 0.5. Only the value of the whole expression counts, not the values of its parts, and
+    a bare number is refused, so that each call tries one value. A quantity whose value is in the problem's text is not
+    paid. The outcome is 1.0 for the exact number.
 
     Args:
-        split: "train", "validation" or "test".
+        split: "train", "validation" or "test"; "gsm8k" has no "validation".
         problems: "generated", "generated-easy", "generated-hard", "gsm8k", or a file (see
             `turnenv.envs.calculator.problems`).
         grammar: "xml", "hermes" or "plain".
-        max_turns: messages the agent may write, the answer included.
+        max_turns: the number of messages that the agent may write, including the answer.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
+        FileNotFoundError, ImportError, ConnectionError: if the problems cannot be loaded; see `load_word_problems`.
     """
 
     grammar: Grammar
@@ -81,7 +83,7 @@ class Calculator(TextEnv[Work]):
         return Work(options["task"], (False,) * len(problem.quantities)), problem.text
 
     def respond(self, state: Work, action: str, rng: np.random.Generator) -> Reply:
-        """Compute, or take the answer."""
+        """Compute an expression, or judge the answer."""
         parsed = self.grammar.parse(action)
         problem = self._problems[state.task]
         if isinstance(parsed, Answer):
@@ -125,7 +127,7 @@ def _ratio(result: str) -> tuple[int, int] | None:
 
 
 def _computed(problem: WordProblem, before: tuple[bool, ...], result: str) -> tuple[bool, ...]:
-    """Which quantities are computed once `result` is: those that are equal to it, and what they are made of."""
+    """Which quantities are computed after `result`: also those equal to it, and those that they are computed from."""
     value = _ratio(result)
     pending = [
         index

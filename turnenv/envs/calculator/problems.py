@@ -1,4 +1,4 @@
-"""Where word problems with their intermediate quantities come from: templates, GSM8K, or a file of its schema."""
+"""Loads word problems with their intermediate quantities: from templates, GSM8K, or a file with its columns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Quantity:
     """An intermediate result.
 
     Attributes:
-        values: the values that count as it: the exact one and, where a source rounds, the rounded one.
+        values: the values that count as this result: the exact one and, if the source rounds, the rounded one.
         parts: numbers of the earlier quantities that it is computed from.
     """
 
@@ -55,7 +55,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class WordProblem:
-    """A problem, what must be computed on the way (no value twice, none that the text tells), and the answer."""
+    """A problem, the quantities to compute on the way (no value twice, none that is in the text), and the answer."""
 
     text: str
     quantities: tuple[Quantity, ...]
@@ -72,7 +72,7 @@ class Template:
 
 
 class Generated(Sequence[WordProblem]):
-    """Problems written from templates when they are asked for; problem i is always the same.
+    """Problems that are written from templates on demand; problem i is always the same.
 
     Args:
         steps: the fewest and the most steps of the templates to use.
@@ -106,7 +106,7 @@ class Generated(Sequence[WordProblem]):
 def load_word_problems(
     source: str | os.PathLike[str] = "generated", split: str = "train", *, limit: int | None = None
 ) -> Sequence[WordProblem]:
-    """Load a set of word problems. Equal calls in one process share one result.
+    """Load a set of word problems. Equal calls in one process share one result, until the file changes.
 
     Args:
         source: "generated" (2 to 4 steps), "generated-easy" (2), "generated-hard" (5 or 6); "gsm8k" (Cobbe et al. 2021,
@@ -114,12 +114,12 @@ def load_word_problems(
             file with GSM8K's columns: `question`, and `answer`, a solution with annotations `<<48/2=24>>` whose last
             line is `#### 72`. A file is one split, whatever `split` says.
         split: "train", "validation" or "test"; GSM8K has "train" and "test".
-        limit: how many problems to load, from the start; None loads all.
+        limit: how many problems to load, from the start; None loads all. No more of a file is read.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, or a row
-            without a question or a final number; the message names file, row and column, and the fix.
+        ValueError: an unknown source, suffix or split, a file that cannot be parsed, a missing column, a row without
+            a question or a final number, or a `limit` below 1; the message names file, row and column, and the fix.
         ImportError: GSM8K or a Parquet file without the extra `turnenv[datasets]`.
         ConnectionError: GSM8K can neither be downloaded nor found in the local cache of `datasets`.
     """
@@ -134,7 +134,7 @@ def templates() -> tuple[Template, ...]:
 
 
 def write(template: Template, rng: np.random.Generator) -> WordProblem:
-    """A problem with numbers and words drawn for it."""
+    """Write a problem from a template, with numbers and words drawn for it."""
     numbers: dict[str, Fraction] = {}
     for name, drawn in template.numbers.items():
         if isinstance(drawn, str):
@@ -151,7 +151,7 @@ def write(template: Template, rng: np.random.Generator) -> WordProblem:
 
 
 def solve(template: Template, numbers: Mapping[str, Fraction]) -> Iterator[Quantity]:
-    """The result of each step of a template."""
+    """Yield the result of each step of a template."""
     known, made = dict(numbers), list[str]()
     for step in template.steps:
         name, _, expression = (part.strip() for part in step.partition("="))
@@ -186,34 +186,34 @@ def _problems(table: Table) -> Iterator[WordProblem]:
 
 
 def _annotated(solution: str) -> Iterator[Quantity]:
-    """The annotated results; one is computed from an earlier one if its expression holds that one's value."""
+    """The annotated results; a result is computed from an earlier one if its expression contains that one's value."""
     before: list[Fraction] = []
     for expression, result in _ANNOTATION.findall(solution):
-        told = read_number(result)
-        if told is None:
+        stated = read_number(result)
+        if stated is None:
             continue
         try:
-            values = tuple(dict.fromkeys((told, evaluate(expression))))
+            values = tuple(dict.fromkeys((stated, evaluate(expression))))
         except ExpressionError:  # An annotation may hold a percent sign or a unit.
-            values = (told,)
+            values = (stated,)
         used = {Fraction(ungrouped(literal)) for literal in _LITERAL.findall(expression)}
         yield Quantity(values, tuple(index for index, value in enumerate(before) if value in used))
-        before.append(told)
+        before.append(stated)
 
 
 def _distinct(quantities: Sequence[Quantity], text: str) -> tuple[Quantity, ...]:
-    """The quantities without those whose value came before or stands in the text; parts are renumbered.
+    """The quantities without those whose value came before or is in the text; parts are renumbered.
 
-    What the text tells must not be paid, or `12 + 0` would be: its own parts stand in for it.
+    A value in the text must not be paid, or `12 + 0` would be paid; its own parts take its place.
     """
-    told = told_numbers(text)
+    stated = told_numbers(text)
     kept: list[Quantity] = []
     renumbered: list[tuple[int, ...]] = []
     for quantity in quantities:
         parts = tuple(dict.fromkeys(index for part in quantity.parts for index in renumbered[part]))
         same = (index for index, other in enumerate(kept) if set(other.values) & set(quantity.values))
         index = next(same, len(kept))
-        if told & set(quantity.values):
+        if stated & set(quantity.values):
             renumbered.append(parts)
             continue
         if index == len(kept):

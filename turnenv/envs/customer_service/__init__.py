@@ -1,4 +1,4 @@
-"""CustomerService: the environment (`env`) beside its world and data."""
+"""CustomerService: the environment (`env`), its tools (`desk`), the customer and the scenarios."""
 
 from turnenv.envs.customer_service.env import CustomerService, make_vector
 

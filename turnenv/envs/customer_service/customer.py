@@ -1,4 +1,4 @@
-"""The simulated customer of CustomerService: what a caller says to what the agent says, by fixed rules."""
+"""The simulated customer of CustomerService: how a caller replies to the agent, by fixed rules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ _LONGEST = 5_000
 
 @dataclass(slots=True)
 class Mood:
-    """What a caller has said, and how much patience is left."""
+    """What a caller has said, and how much patience is left.
+
+    Attributes:
+        patience: the caller leaves after this many more messages that do not help.
+        request: the number of the current request.
+        told: what the caller has given the agent for it (`_SLOTS`).
+        spoken: True once the caller has replied.
+        insisted: how often the caller has put pressure on the agent after a refusal.
+        done: True once the caller has said that nothing else is wanted.
+    """
 
     patience: int
     request: int = 0
@@ -40,23 +49,23 @@ class Mood:
 
 
 def opening(caller: Caller) -> str:
-    """The caller's first words; order numbers, addresses and the like are told when asked for."""
+    """The caller's first words; order numbers, addresses and the like come only when the agent asks for them."""
     greetings = words()["greetings"][caller.mood]
     greeting = greetings[len(caller.customer.email) % len(greetings)]
     return f"{greeting} {caller.first_wish or caller.requests[0].wish}"
 
 
 def reply(scenario: Scenario, mood: Mood, said: str) -> str:
-    """Answer the agent, and change the mood; `mood.patience` is 0 when the caller leaves.
+    """Reply to the agent, and change the mood; `mood.patience` is 0 when the caller leaves.
 
-    Each thing that the agent asks for by its name is told, at most `caller.answers` in one message. A message that
-    gets nowhere costs patience. A first wish is taken back in the first reply, whatever the agent said; a refusal
-    meets pressure; the next request comes when the agent asks whether there is anything else.
+    The caller gives each thing that the agent asks for by name, at most `caller.answers` per message. A message that
+    does not help costs patience. The caller takes a first wish back in the first reply, whatever the agent said, puts
+    pressure on a refusal, and names the next request when the agent asks whether there is anything else.
 
     Args:
         scenario: the shop and its caller.
         mood: changed in place.
-        said: what the agent said; its first 5,000 characters are heard.
+        said: what the agent said; only its first 5,000 characters are read.
     """
     caller, sayings = scenario.caller, words()["sayings"]
     heard = said[:_LONGEST].lower()
@@ -97,7 +106,7 @@ def _anything_else(caller: Caller, mood: Mood) -> list[str]:
 
 
 def _asked_for(request: Request, mood: Mood, heard: str) -> tuple[list[str], list[str]]:
-    """What the agent asks for and the caller knows: what was not told yet, and what was."""
+    """What the agent asks for and the caller knows: what the caller has not given yet, and what it has."""
     has = {"variant": bool(request.variant), "address": bool(request.address)}
     asked = [slot for slot, pattern in _SLOTS.items() if has.get(slot, True) and pattern.search(heard)]
     return [slot for slot in asked if slot not in mood.told], [slot for slot in asked if slot in mood.told]

@@ -26,13 +26,13 @@ Reason = Annotated[
 
 @dataclass(slots=True)
 class Records:
-    """The differences from the shop as it was found.
+    """The differences from the shop at the start of the conversation.
 
     Attributes:
-        changes: fact -> value, for each fact whose value is not the one found.
-        opened: orders that were looked at.
+        changes: fact -> value, for each fact whose value differs from the start.
+        opened: the orders that the agent looked at.
         identified: True once the caller was found.
-        breaches: calls that broke the policy.
+        breaches: the number of calls that broke the policy.
     """
 
     changes: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Records:
 
 
 class Desk:
-    """The tools, on the records of one conversation at a time; `attend` says which.
+    """The tools, which work on the records of one conversation at a time; `attend` sets it.
 
     A call that cannot be carried out raises ToolError and changes nothing. A call that the policy forbids is carried
     out and counted as a breach.

@@ -1,4 +1,4 @@
-"""Scenarios of a shop's service desk: its customers, orders and stock, and what one caller wants of it."""
+"""Scenarios of a shop's service desk: its customers, orders and stock, and what one caller wants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "words",
 ]
 
-#: How hard a caller makes it.
+#: How hard the caller makes it for the agent.
 LEVELS = ("easy", "standard", "hard")
 NUM_SCENARIOS = 10_000
 
@@ -70,13 +70,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Order:
-    """An order as the conversation finds it.
+    """An order at the start of the conversation.
 
     Attributes:
         id: its number.
         customer: id of its owner.
         status: "processing", "shipped" or "delivered".
-        days: since the delivery; 0 if it was not delivered.
+        days: days since the delivery; 0 if it was not delivered.
         address: where it goes.
         tracking: the parcel's code.
         items: its lines.
@@ -101,8 +101,8 @@ class Request:
         order: number of the order that it is about.
         item: id of the item that it is about.
         product: what the caller calls that item.
-        variant: wanted in exchange.
-        address: where the parcel is to go.
+        variant: what the caller wants in exchange; "" if nothing.
+        address: the new address that the caller wants; "" if none.
         wish: the caller's words for it.
     """
 
@@ -118,17 +118,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Caller:
-    """The one who writes to the desk.
+    """The person who writes to the desk.
 
     Attributes:
-        customer: who that is.
-        friend: name of someone whose orders the caller may speak of.
+        customer: the caller's account.
+        friend: the name of someone whose orders the caller may speak of.
         mood: how the caller begins.
-        patience: messages that get nowhere before the caller leaves.
-        answers: questions answered in one message.
-        requests: what is wanted, one after the other.
-        first_wish: the words for a first wish that is taken back at once; "" if there is none.
-        pressure: what is said against a refusal, one line a refusal.
+        patience: the number of messages that do not help after which the caller leaves.
+        answers: the most questions that the caller answers per message.
+        requests: what the caller wants, one after the other.
+        first_wish: the words for a first wish that the caller takes back at once; "" if there is none.
+        pressure: what the caller says against a refusal, one line per refusal.
     """
 
     customer: Customer
@@ -146,12 +146,12 @@ class Scenario:
     """A shop and its caller.
 
     Attributes:
-        caller: who writes, and what for.
+        caller: who writes, and what they want.
         customers: by id.
         orders: by number.
-        stock: (product, variant) -> how many are there.
-        goal: what should differ from the shop as found when the conversation is over, fact -> value.
-        opened: orders that have to be looked at.
+        stock: (product, variant) -> how many are in stock.
+        goal: the changes that the conversation should make, fact -> value.
+        opened: the orders that the agent must look at.
     """
 
     caller: Caller
@@ -169,16 +169,16 @@ def words() -> Mapping[str, Any]:
 
 
 def bare(address: str) -> str:
-    """An address without what may differ in its spelling."""
+    """An address without case, commas, full stops and extra spaces."""
     return " ".join(address.lower().replace(",", " ").replace(".", " ").split())
 
 
 @lru_cache(maxsize=NUM_SCENARIOS)
 def scenario(level: str, number: int) -> Scenario:
-    """One of the `NUM_SCENARIOS` scenarios of a level; every process makes the same.
+    """Make scenario `number`, below `NUM_SCENARIOS`, of a level; it is the same in every process.
 
     Raises:
-        ValueError: there is no such level.
+        ValueError: if there is no such level.
     """
     if level not in LEVELS:
         raise ValueError(f"unknown level {level!r}; it is one of {', '.join(LEVELS)}")
@@ -249,7 +249,7 @@ class _Maker:
         return f"{self.below(89) + 11} {self.pick(words()['streets'])}, {self.pick(words()['cities'])}"
 
     def order(self, status: str, owner: Customer, *, final_sale: bool, days: int = 0) -> Order:
-        """A new order of one or two products that no other order has; the flag is its first item's."""
+        """Add an order of one or two products that no other order has; `final_sale` is about its first item."""
         number = f"W{1000 + 10 * self.below(899) + len(self.orders)}"
         days = days or (1 + self.below(28) if status == "delivered" else 0)
         items = []
@@ -263,7 +263,7 @@ class _Maker:
         return made
 
     def request(self, kind: str, refusal: str) -> Request:
-        """A request, and the order that it is about."""
+        """Make a request, and the order that it is about."""
         status = {"cancel": "processing", "address": "processing", "status": "shipped"}.get(kind, "delivered")
         if refusal in ("not_processing", "not_delivered"):
             status = "shipped"
@@ -284,7 +284,7 @@ class _Maker:
         return self.pick(words()["wishes"][kind]).format(product=product)
 
     def call(self, level: str, requests: Sequence[Request]) -> Caller:
-        """Who asks for it, and how."""
+        """Make the caller with these requests."""
         mood = self.pick(_MOODS.get(level, ("calm", "chatty", "hurried", "angry")))
         answers = {"easy": _EVERYTHING, "hard": 2}.get(level, 1 if mood == "guarded" else _EVERYTHING)
         first = requests[0]

@@ -1,4 +1,4 @@
-"""GridQuest: the environment (`env`) beside its world and data."""
+"""GridQuest: the environment (`env`) and its houses (`house`)."""
 
 from turnenv.envs.grid_quest.env import GridQuest, make_vector
 

@@ -14,7 +14,7 @@ from turnenv.core import Reply, TextEnv, TextVectorEnv
 from turnenv.envs.grid_quest.house import COLOURS, COMPASS, TAKE, UNLOCK, Place, changed, world_of
 from turnenv.types import End
 
-# ASCII, for Unicode folds other signs to letters: "eaſt" would match, and be no direction.
+# ASCII, because Unicode folds other characters to letters: "eaſt" would match, and is no direction.
 _COMMAND = re.compile(
     rf"\bgo ({'|'.join(COMPASS)})\b|\b(take|unlock) (?:the )?(?:({'|'.join(COLOURS)}) )?(?:key|door)\b",
     re.IGNORECASE | re.ASCII,
@@ -32,16 +32,17 @@ class Quest:
 class GridQuest(TextEnv[Quest]):
     """Walk from room to room, take keys, unlock doors, reach the treasure; the last command in the text counts.
 
-    The agent sees its own room and what stands in the rooms next to it. Turn reward `progress`: potential-based,
-    `0.5·(d(s) - d(s'))/d(s_0)` with d the length of the shortest plan to the treasure over rooms, keys and doors; the
-    sum is `0.5·(1 - d(s_end)/d(s_0))`, so that a loop earns nothing and the treasure 0.5 in all. Outcome `treasure`:
-    1.0 in the treasure's room.
+    The agent sees its own room and what is in the rooms next to it. Turn reward `progress`: potential-based,
+    `0.5·(d(s) - d(s'))/d(s_0)`, where d is the length of the shortest plan to the treasure over rooms, keys and doors.
+    The sum is `0.5·(1 - d(s_end)/d(s_0))`, so that a loop earns nothing and an episode that reaches the treasure 0.5.
+    Outcome `treasure`: 1.0 in the treasure's room.
 
     Args:
-        size: rooms a side, 2 to 6.
-        doors: locked doors between the start and the treasure, each with a key on its near side; 0 to 4.
-        slip: chance that a step leads through another open way, drawn evenly from all.
-        max_turns: commands allowed; by default 12 for each room of a side but one.
+        size: the number of rooms per side, 2 to 6.
+        doors: the number of locked doors between the start and the treasure, each with a key on its near side; 0 to 4,
+            and below `size`.
+        slip: the probability that a step leads through an open way drawn uniformly from all, the right one included.
+        max_turns: the number of commands allowed; by default 12·(size - 1).
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
@@ -83,7 +84,7 @@ class GridQuest(TextEnv[Quest]):
             self.system_prompt += " The floor is slippery: a step may lead you through another way."
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Quest, str]:
-        """Task i is the house drawn by a generator of seed i."""
+        """Task i is a house, drawn with i in the seed."""
         world = self._world(options["task"])
         return Quest(options["task"], world.first), world.opening
 
@@ -115,7 +116,7 @@ class GridQuest(TextEnv[Quest]):
 
 
 def _command(action: str) -> tuple[int, int]:
-    """The numbers of the last command in a text and of the colour that it names; -1 for none."""
+    """The numbers of the last command in a text and of the colour that it names; -1 if there is none."""
     found = _COMMAND.findall(action)
     if not found:
         return -1, -1

@@ -1,4 +1,4 @@
-"""Houses of rooms, keys and locked doors: what each command does, how far the treasure is, and how they are drawn."""
+"""Houses of rooms, keys and locked doors: the result of each command, distances to the treasure, and their drawing."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class House(NamedTuple):
     """One task.
 
     Attributes:
-        size: rooms a side; room r stands in column `r % size` and row `r // size`.
+        size: the number of rooms per side; room r is in column `r % size` and row `r // size`.
         start: the first room.
         goal: the treasure's room.
         ways: for each room the next room by direction, -1 for a wall; symmetric.
-        locks: the colour of the door in a way, by room and direction.
+        locks: (room, direction) -> the colour of the door there.
         keys: the room of each colour's key.
     """
 
@@ -42,7 +42,7 @@ class House(NamedTuple):
 
 
 class World:
-    """A house with all that can happen in it: for each place the next one by command (None: refused), and Φ."""
+    """A house with all that can happen in it: for each place the next one by command (None: refused), and its Φ."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -127,7 +127,7 @@ def _things(house: House, room: int, held: int) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def world_of(size: int, doors: int, task: int) -> World:
-    """The house of a task: the treasure is as many rooms away as can be, and behind every door."""
+    """The house of a task: the treasure is in the room furthest from the start in the tree, behind every door."""
     rng = np.random.default_rng((_SEED, size, doors, task))
     start, rooms = int(rng.integers(size * size)), range(size * size)
     parents = _spanning_tree(size, start, rng)

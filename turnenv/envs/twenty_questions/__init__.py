@@ -1,4 +1,4 @@
-"""TwentyQuestions: the environment (`env`) beside its world and data."""
+"""TwentyQuestions: the environment (`env`) and what can be asked (`attributes`)."""
 
 from turnenv.envs.twenty_questions.env import TwentyQuestions, make_vector
 

@@ -1,4 +1,4 @@
-"""The atlas as yes/no questions: which entities have which attribute, held as bits of one integer a question."""
+"""The atlas as yes/no questions: which entities have which attribute, as the bits of one integer per question."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _WORD = re.compile(r"(?:[^\W_]|[+#])+")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How a question parts the entities: those that say yes, those that say no, and those it does not apply to."""
+    """How a question splits the entities: answer yes, answer no, or the question does not apply."""
 
     yes: int
     no: int
@@ -68,8 +68,8 @@ class Split:
 class Attributes:
     """The entities of one topic or of all, and what is known of each; bit i stands for entity i.
 
-    No two entities agree in their topic, in all numbers, and in all values that a third or each other has: each can
-    be told from all others by questions that do not name a value only it has.
+    No two entities agree in their topic, in all numbers, and in all values that more than one entity has: questions can
+    distinguish each from all others without naming a value that only it has.
 
     Attributes:
         entities: titles, in the atlas's order.
@@ -78,8 +78,8 @@ class Attributes:
         has: attribute -> the entities of which it is known.
         equal: (attribute, value in plain form) -> the entities with that value.
         numbers: numeric attribute -> pairs of a value and the entities with it, in order.
-        kinds: a noun in plain form -> how `Is it a …?` parts the entities.
-        names: a title in plain form -> number of the entity.
+        kinds: a noun in plain form -> how `Is it a …?` splits the entities.
+        names: a title in plain form -> the number of the entity.
     """
 
     entities: tuple[str, ...]
@@ -97,15 +97,15 @@ class Attributes:
         return (1 << len(self.entities)) - 1
 
     def with_value(self, attribute: str, value: str) -> Split:
-        """How `Is its <attribute> <value>?` parts the entities."""
+        """How `Is its <attribute> <value>?` splits the entities."""
         return self._split(attribute, self.equal.get((attribute, plain(value)), 0))
 
     def below(self, attribute: str, number: int) -> Split:
-        """How `Is its <attribute> less than <number>?` parts the entities."""
+        """How `Is its <attribute> less than <number>?` splits the entities."""
         return self._split(attribute, sum(mask for value, mask in self.numbers[attribute] if value < number))
 
     def above(self, attribute: str, number: int) -> Split:
-        """How `Is its <attribute> more than <number>?` parts the entities."""
+        """How `Is its <attribute> more than <number>?` splits the entities."""
         return self._split(attribute, sum(mask for value, mask in self.numbers[attribute] if value > number))
 
     def _split(self, attribute: str, yes: int) -> Split:
@@ -115,7 +115,7 @@ class Attributes:
 
 @cache
 def attributes(topic: str | None = None) -> Attributes:
-    """The entities of a topic, or of all topics.
+    """The entities of a topic, or of all topics, and their attributes.
 
     Raises:
         ValueError: if there is no such topic.
@@ -162,12 +162,12 @@ def plain(text: str) -> str:
 
 
 def as_number(value: str) -> int | None:
-    """The whole number that a value is, with or without thousands separators, or None."""
+    """Read a whole number, with or without thousands separators and the unit metres; None if it is not one."""
     return whole(value.removesuffix(" metres"))
 
 
 def _distinct(known: list[Fact]) -> list[Fact]:
-    """The facts about entities that differ in what they share with others; of those that do not, the first stays."""
+    """The facts about entities that differ in what they share with others; of equal entities only the first stays."""
     numeric = _numeric(known)
     users: dict[tuple[str, str], int] = {}
     for fact in known:
@@ -204,11 +204,11 @@ def _kinds(known: list[Fact], number_of: Mapping[str, int], topics: Mapping[str,
     kinds = {plain(NOUNS[topic]): Split(mask, everything & ~mask, 0) for topic, mask in members.items()}
     for relation in _KINDS:
         column = [fact for fact in known if fact.relation == relation]
-        told = sum(1 << number_of[fact.subject] for fact in column)
-        untold = sum(members[topic] for topic in {fact.topic: None for fact in column}) & ~told
+        stated = sum(1 << number_of[fact.subject] for fact in column)
+        unstated = sum(members[topic] for topic in {fact.topic: None for fact in column}) & ~stated
         for noun, yes in _nouns(column, number_of):
             before = kinds.get(noun, Split(0, everything, 0))
-            yes, neither = before.yes | yes, (before.neither | untold) & ~(before.yes | yes)
+            yes, neither = before.yes | yes, (before.neither | unstated) & ~(before.yes | yes)
             kinds[noun] = Split(yes, everything & ~yes & ~neither, neither)
     return kinds
 

@@ -25,7 +25,7 @@ _UNREAD = "Your message holds neither a question that I can read nor a guess"
 
 @dataclass(slots=True)
 class Riddle:
-    """The number of the hidden entity, and the entities still possible as bits."""
+    """The number of the hidden entity, and the entities that are still possible, as bits."""
 
     hidden: int
     possible: int
@@ -37,15 +37,15 @@ class Riddle:
 class TwentyQuestions(TextEnv[Riddle]):
     """Ask about an entity of the atlas, then name it; the last question or guess that can be read counts.
 
-    A turn earns the information that it won, as a share of all there is to win: an answer that cuts the entities
-    still possible from n to m earns `0.5·log(n/m)/log(N)` for `N` entities in all (divide `log` by `log 2` for bits).
-    It is the difference of the potential `-0.5·log(n)/log(N)` with discount 1, so that an episode's turns never sum to
-    more than 0.5 and a question whose answer follows from earlier ones earns 0. Naming the entity earns what is left
-    of the 0.5, and an outcome of 1.0; naming another entity ends the episode and earns nothing.
+    A turn earns its share of the information to gain: a reply that reduces the possible entities from n to m earns
+    `0.5·log(n/m)/log(N)`, where N is the count of all entities. It is the difference of the potential
+    `-0.5·log(n)/log(N)` with discount 1, so that the turn rewards of an episode never sum to more than 0.5 and a
+    question whose reply follows from earlier ones earns 0. Naming the entity earns the rest of the 0.5, and an outcome
+    of 1.0; naming another entity ends the episode and earns nothing.
 
     Args:
         topic: a topic of the atlas, or None for all of them.
-        max_turns: questions and guess together.
+        max_turns: the number of turns, for the questions and the guess together.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
@@ -101,13 +101,13 @@ class TwentyQuestions(TextEnv[Riddle]):
 
 
 def question_split(topic: str | None, text: str) -> Split | None:
-    """How a question parts the entities of a topic (None: of all), or None if it cannot be read."""
+    """How a question splits the entities of a topic (None: of all); None if it cannot be read."""
     meant = _interpret(topic, text)
     return meant if isinstance(meant, Split) else None
 
 
 def _interpret(topic: str | None, action: str) -> Split | int | str:
-    """The question, the number of the entity guessed, or why the text is neither."""
+    """Read an action: the split of its question, the number of the entity guessed, or why the text is neither."""
     found = list(_COMMAND.finditer(action))[-_COMMANDS_READ:]
     reason = f"{_UNREAD}: write for example 'Is it a river?', or 'It is …' for your guess."
     for command in reversed(found):

@@ -1,4 +1,4 @@
-"""WordGuess: the environment (`env`) beside its world and data."""
+"""WordGuess: the environment (`env`) and its word lists."""
 
 from turnenv.envs.word_guess.env import WordGuess, make_vector
 

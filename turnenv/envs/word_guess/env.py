@@ -27,7 +27,7 @@ _LEGEND = (
 
 @dataclass(slots=True)
 class Hunt:
-    """The number of the hidden word, and the words still possible as bits: bit i stands for word i of the list."""
+    """The number of the hidden word, and the words that are still possible: bit i stands for word i of the list."""
 
     hidden: int
     possible: int
@@ -39,19 +39,19 @@ class Hunt:
 class WordGuess(TextEnv[Hunt]):
     """Guess a hidden English word of `length` letters; the last word of that length in the agent's text is its guess.
 
-    The marks are Wordle's: a letter that the guess holds more often than the hidden word is marked as often as the
-    hidden word holds it, first where it stands right, then from the left.
+    The marks are Wordle's: a letter that the guess has more often than the hidden word is marked only as often as the
+    hidden word has it, first where its place is right, then from the left.
 
-    A turn earns the information that it won, as a share of all there is to win: a guess that cuts the words still
-    possible from n to m earns `0.5·log(n/m)/log(N)` for `N` words in all. It is the difference of the potential
-    `-0.5·log(n)/log(N)` with discount 1, so that an episode's turns never sum to more than 0.5 and a repeated guess
-    earns 0. The outcome is 1.0 for the word itself.
+    A turn earns its share of the information to gain: a guess that reduces the possible words from n to m earns
+    `0.5·log(n/m)/log(N)`, where N is the count of all words. It is the difference of the potential
+    `-0.5·log(n)/log(N)` with discount 1, so that the turn rewards of an episode never sum to more than 0.5 and a
+    repeated guess earns 0. The outcome is 1.0 for the word itself.
 
-    A list of up to 100 words is told to the agent, who may guess only words of it; with longer ones, any letters go.
+    The agent reads a list of up to 100 words and may guess only those; with a longer list it may guess any letters.
 
     Args:
-        length: 4, 5 or 6 letters.
-        max_turns: guesses allowed.
+        length: the number of letters, 4, 5 or 6.
+        max_turns: the number of guesses allowed.
         render_mode: "ansi" keeps the transcript for `render`.
 
     Raises:
@@ -139,7 +139,7 @@ def word_list(length: int) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _marked(length: int, guess: str) -> tuple[tuple[str, int], ...]:
-    """For each hidden word the guess with its marks, and the words that are marked alike, as bits."""
+    """For each hidden word: the guess with its marks, and the words with the same marks, as bits."""
     marks = tuple(feedback(guess, word) for word in word_list(length))
     words_with: dict[str, int] = {}
     for number, mark in enumerate(marks):

@@ -45,7 +45,7 @@ class Row:
 TABLE = {
     "DictInfoToList": Row(vector.DictInfoToList, "a skipped or idle episode has an empty dict"),
     "RecordEpisodeStatistics": Row(
-        vector.RecordEpisodeStatistics, "`l` counts the steps of the batch, those that skip the episode included"
+        vector.RecordEpisodeStatistics, "`l` counts the steps of the batch, including those that skip the episode"
     ),
     "TransformObservation": Row(
         lambda batch: vector.TransformObservation(batch, lambda seen: (*map(shouted, seen),)), 'not with "SameStep"'
@@ -64,7 +64,7 @@ TABLE = {
         "`func` also gets the `None` of an episode that is skipped",
     ),
     "TransformReward": Row(
-        lambda batch: vector.TransformReward(batch, lambda reward: 2 * reward), "`infos` keep the rewards as they were"
+        lambda batch: vector.TransformReward(batch, lambda reward: 2 * reward), "`infos` keep the original rewards"
     ),
     "VectorizeTransformReward": Row(
         lambda batch: vector.VectorizeTransformReward(batch, wrappers.TransformReward, func=lambda reward: 2 * reward),
@@ -72,7 +72,7 @@ TABLE = {
     ),
     "ClipReward": Row(lambda batch: vector.ClipReward(batch, 0.0, 0.5), "as `TransformReward`"),
     "NormalizeReward": Row(
-        vector.NormalizeReward, "as `TransformReward`; the 0.0 of episodes that take no turn are part of its statistics"
+        vector.NormalizeReward, "as `TransformReward`; its statistics include the 0.0 of episodes that take no turn"
     ),
     "NormalizeObservation": Row(vector.NormalizeObservation, BOXES, "AutoresetMode.NEXT_STEP"),
     "FilterObservation": Row(

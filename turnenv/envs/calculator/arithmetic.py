@@ -60,7 +60,7 @@ def has_operation(expression: str) -> bool:
 
 
 def as_written(value: Fraction) -> str:
-    """Write a value without rounding: a whole number, a decimal of up to 12 places, or else a fraction such as `1/3`."""
+    """Write a value exactly: as a whole number, a decimal of up to 12 places, or else a fraction such as `1/3`."""
     if value.denominator == 1:
         return str(value.numerator)
     scaled = value * 10**_MOST_PLACES

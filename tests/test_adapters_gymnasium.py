@@ -301,3 +301,21 @@ def test_minigrid_in_words():
     assert info["outcome"]["success"]
     assert reward == pytest.approx(1 - 0.9 * 5 / 100)
     assert all(found.holds for found in find_guarantees(minigrid, random_texts(0), NASTY_ACTIONS))
+
+
+def test_a_time_limit_pays_the_transformed_outcome_of_silence():
+    class Quiet(turnenv.TextEnv[int]):
+        max_turns = 9
+
+        def start(self, rng, options):
+            return 0, "go"
+
+        def respond(self, state, action, rng):
+            return turnenv.Reply.turn("on")
+
+        def silence(self, state):
+            return {"nothing_said": -1.0}
+
+    limited = gymnasium.wrappers.TimeLimit(TransformTurnRewards(Quiet(), outcome=scaled(0.5)), 2)
+    (episode,) = turnenv.collect(limited, agent("a", "b"), [0])
+    assert (episode.outcome.reward, episode.outcome.end) == (-0.5, "turn_limit")

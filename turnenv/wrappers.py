@@ -217,12 +217,18 @@ class TransformTurnRewards(TurnRewardWrapper):
         Raises:
             ValueError: if a reward that they return is not finite.
         """
-        ending = reply.outcome
-        if ending is not None and self._of_outcome is not None:
-            parts = _finite(self._of_outcome(ending.components))
-            ending = Outcome(sum(parts.values(), 0.0), ending.success, ending.end, parts)
         rewards = reply.rewards if self._of_turn is None else _finite(self._of_turn(reply.rewards))
-        return reply._replace(rewards=rewards, outcome=ending)
+        return reply._replace(rewards=rewards, outcome=reply.outcome and self._transformed(reply.outcome))
+
+    def cut(self) -> Outcome:
+        """End the running episode from outside, with the transformed outcome of silence; see `TextEnv.cut`."""
+        return self._transformed(super().cut())
+
+    def _transformed(self, ending: Outcome) -> Outcome:
+        if self._of_outcome is None:
+            return ending
+        parts = _finite(self._of_outcome(ending.components))
+        return Outcome(sum(parts.values(), 0.0), ending.success, ending.end, parts)
 
 
 def scaled(factor: float) -> Callable[[Rewards], Rewards]:

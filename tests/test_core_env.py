@@ -4,13 +4,15 @@ import copy
 import hashlib
 import pickle
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnenv import End, Reply, Scripted, TextEnv, collect
+from turnenv import End, Reply, Scripted, TextEnv, TextVectorEnv, collect
 from turnenv.core.noise import TurnGenerator
 from turnenv.core.state_keys import hash_state
 
@@ -175,8 +177,63 @@ def test_render_shows_the_transcript():
     text = env.step("roll")[0]
     assert env.render() == f"rolled 0\n\nroll\n\n{text}"
     assert Dice().render() is None
-    with pytest.raises(ValueError, match="'ansi' or None"):
-        Dice(render_mode="human")
+    with pytest.raises(ValueError, match="render_mode='rgb_array' is not offered; pass 'ansi', 'human' or None"):
+        Dice(render_mode="rgb_array")
+
+
+def test_human_rendering_prints_the_conversation_as_it_goes(capsys):
+    env = Dice(render_mode="human")
+    env.system_prompt = "Roll the die."
+    env.reset(seed=0, options={"task": 0})
+    assert capsys.readouterr().out == "Roll the die.\n\nrolled 0\n"
+    text = env.step("roll\nit")[0]
+    paid = float(text) / 10
+    assert capsys.readouterr().out == (
+        f"> roll\n> it\n{text}\n  turn 1: reward {paid + 1:.3g} (roll {paid:.3g}, luck 1)\n"
+    )
+    env.step("listen")
+    assert capsys.readouterr().out == "> listen\nquiet\n  turn 2: reward 0\n"
+    total = env.step("stop")[4]["outcome_reward"]
+    assert capsys.readouterr().out == (
+        f"> stop\ndone\n  turn 3: reward 0.25 (stop 0.25)\n  episode over: answered, outcome reward {total:.3g}\n"
+    )
+    assert env.render() is None
+
+
+def test_human_rendering_survives_any_text(capsys):
+    env = gymnasium.make("turnenv/GuessNumber-v0", render_mode="human")
+    env.reset(seed=0)
+    env.step("\x1b[J\ud800 no number")
+    printed = capsys.readouterr().out
+    assert "> \\x1b[J\\ud800 no number\n" in printed
+    assert printed.endswith("turn 1: reward 0 (information 0), not a valid action\n")
+
+
+def test_gymnasiums_checker_takes_every_render_mode(capsys):
+    check_env(gymnasium.make("turnenv/GuessNumber-v0").unwrapped)
+    assert "Find the hidden" in capsys.readouterr().out
+
+
+def test_an_unknown_option_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"reset of Dice has no option 'taks'; did you mean 'task'\? it takes: task$"):
+        Dice().reset(options={"taks": 4})
+
+    class Weighted(Dice):
+        reset_options = ("bias",)
+
+        def start(self, rng, options):
+            return [options.get("bias", 0)], "rolled"
+
+    env = Weighted()
+    env.reset(options={"bias": 3})
+    assert env._state == [3]
+    with pytest.raises(ValueError, match="no option 'bia'; did you mean 'bias'"):
+        env.reset(options={"task": 1, "bia": 3})
+    batch = TextVectorEnv(Weighted, 2)
+    batch.reset(options={"bias": 2, "task": [0, 1], "reset_mask": np.array([True, True])})
+    assert [env._state for env in batch.envs] == [[2], [2]]
+    with pytest.raises(ValueError, match="a batch has no option 'reset_msk'; did you mean 'reset_mask'"):
+        batch.reset(options={"reset_msk": np.array([True, False])})
 
 
 @given(

@@ -198,8 +198,8 @@ def test_the_observation_says_how_many_messages_there_are():
 @pytest.mark.parametrize(
     ("kwargs", "said"),
     [
-        ({"max_turns": 1}, "max_turns >= 2"),
-        ({"min_hops": 5}, "5 to 4 hops"),
+        ({"max_turns": 1}, "max_turns must be at least 2; got 1"),
+        ({"min_hops": 5}, "max_hops must be at least 5; got 4"),
         ({"fuzzy": 2.0}, "likeness"),
         ({"max_result_chars": 0}, "max_result_chars"),
         ({"questions": "hotpot"}, "unknown source"),

@@ -191,7 +191,7 @@ def test_the_prompt_names_tool_limits_and_form(questions):
 @pytest.mark.parametrize(
     ("kwargs", "said"),
     [
-        ({"max_turns": 1}, "max_turns >= 2"),
+        ({"max_turns": 1}, "max_turns must be at least 2; got 1"),
         ({"fuzzy": 0.0}, "likeness"),
         ({"grammar": "xlm"}, "did you mean 'xml'"),
         ({"search": "wikpedia"}, "did you mean 'wikipedia'"),

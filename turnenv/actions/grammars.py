@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from turnenv.actions.json_calls import LONGEST_CALL, CallForm, as_json, describe, example_call
 from turnenv.actions.meaning import Answer, Invalid, Parsed, ToolCall
@@ -17,6 +17,7 @@ XML_CALL = CallForm("tool", "args")
 HERMES_CALL = CallForm("tool_call", "arguments")
 
 
+@runtime_checkable
 class Grammar(Protocol):
     """One way to write tool calls and answers.
 

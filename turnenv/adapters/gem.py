@@ -10,6 +10,7 @@ from typing import Any
 
 from turnenv.adapters.peer import LONGEST, PeerEnv, global_generators
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.core.arguments import checked_arguments
 from turnenv.extras import needs
 from turnenv.types import End
 
@@ -36,7 +37,7 @@ class GemEnv(PeerEnv):
         gem_id: GEM's id, such as "game:Mastermind-v0-easy".
         max_turns: by default GEM's own limit, or 100 where it has none.
         success_reward: the smallest closing reward that counts as solved; GEM's games pay 1.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
         **kwargs: passed to `gem.make`.
 
     Raises:
@@ -46,6 +47,7 @@ class GemEnv(PeerEnv):
 
     component = "gem"
 
+    @checked_arguments
     def __init__(
         self,
         gem_id: str,

@@ -9,6 +9,7 @@ from typing import Any
 from turnenv.actions import Answer, XmlGrammar
 from turnenv.adapters.peer import PeerEnv, global_generators
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.core.arguments import checked_arguments
 from turnenv.extras import needs
 from turnenv.types import End
 
@@ -46,7 +47,7 @@ class ReasoningGymEnv(PeerEnv):
         attempts: the most answers that the agent may give; after each it reads whether it was right.
         size: the number of problems.
         seed: decides the problems.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
         **config: the dataset's own settings.
 
     Raises:
@@ -56,6 +57,7 @@ class ReasoningGymEnv(PeerEnv):
 
     component = "score"
 
+    @checked_arguments
     def __init__(
         self,
         dataset: str,

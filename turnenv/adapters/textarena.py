@@ -8,6 +8,7 @@ from typing import Any
 
 from turnenv.adapters.peer import LONGEST, PeerEnv, global_generators
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.core.arguments import checked_arguments
 from turnenv.extras import needs
 from turnenv.types import End
 
@@ -35,7 +36,7 @@ class TextArenaEnv(PeerEnv):
         max_turns: by default 2 · (limit + 1), the most turns that TextArena's limit can allow: it plays one turn more
             than its limit, and does not count a refused move before a legal one. 100 if the game has no limit.
         success_reward: the smallest reward that counts as a win.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
         **kwargs: passed to `textarena.make`.
 
     Raises:
@@ -45,6 +46,7 @@ class TextArenaEnv(PeerEnv):
 
     component = "textarena"
 
+    @checked_arguments
     def __init__(
         self,
         textarena_id: str,

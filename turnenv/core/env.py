@@ -13,9 +13,11 @@ import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
+from turnenv.core.arguments import check_options
 from turnenv.core.noise import TurnGenerator
 from turnenv.core.spaces import UnicodeText
 from turnenv.core.state_keys import hash_state
+from turnenv.core.transcript import exchange, opening, show
 from turnenv.types import End, Outcome
 
 if TYPE_CHECKING:
@@ -102,20 +104,23 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         system_prompt: what the agent reads before the first observation.
         tools: JSON schemas of the tools, in the form that chat templates take.
         grammar: how the agent writes a tool call or an answer; None if it writes neither.
+        reset_options: keys besides `task` that `start` reads from the options of `reset`; others are refused.
         blocking: True if `respond` waits for something outside this process, so that batches step in threads.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration)
     max_turns: int = 1
     num_tasks: int = 1 << 31
     system_prompt: str = ""
     tools: tuple[Mapping[str, Any], ...] = ()
     grammar: Grammar | None = None
+    reset_options: tuple[str, ...] = ()
     blocking: bool = False
 
     def __init__(self, *, render_mode: str | None = None) -> None:
-        if render_mode not in (None, "ansi"):
-            raise ValueError(f"render_mode={render_mode!r} is not offered; pass 'ansi' or None")
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            modes = ", ".join(map(repr, self.metadata["render_modes"]))
+            raise ValueError(f"render_mode={render_mode!r} is not offered; pass {modes} or None")
         self.render_mode = render_mode
         self.observation_space = UnicodeText()
         self.action_space = UnicodeText()
@@ -155,14 +160,16 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
 
         Args:
             seed: equal seeds give the same task and the same replies to the same actions; None draws on.
-            options: `{"task": i}` picks a task; a family may take more keys.
+            options: `{"task": i}` picks a task; a family may take more keys, its `reset_options`.
 
         Returns:
             The first observation, and an info with the keys `task` and `system_prompt`.
 
         Raises:
-            ValueError: if the task does not exist.
+            ValueError: if the task does not exist, or an option is unknown.
         """
+        if options:
+            check_options(type(self).__name__, options, ("task", *self.reset_options))
         if seed is not None:
             super().reset(seed=seed)
         # Both are always drawn, so that choosing a task does not change the episode's noise.
@@ -175,7 +182,9 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         rng = self._rng
         rng.episode_seed, rng.turn, rng.draws, rng.generator = episode_seed, 0, 0, None
         self._state, observation = self.start(rng, {**options, "task": task} if options else {"task": task})
-        if self.render_mode is not None:
+        if self.render_mode == "human":
+            show(opening(self.system_prompt, observation))
+        elif self.render_mode is not None:
             self._transcript = [observation]
         return observation, {"task": task, "system_prompt": self.system_prompt}
 
@@ -215,7 +224,9 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             "state_key": key,
             "valid_action": valid,
         }
-        if self.render_mode is not None:
+        if self.render_mode == "human":
+            show(exchange(action, text, info, outcome))
+        elif self.render_mode is not None:
             self._transcript += [action, text]
         if outcome is None:
             return text, turn_reward, False, False, info
@@ -291,8 +302,8 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.generator)
 
     def render(self) -> str | None:
-        """The episode so far as text, if `render_mode="ansi"`."""
-        return None if self.render_mode is None else "\n\n".join(self._transcript)
+        """The episode so far as text if `render_mode="ansi"`; "human" has printed it already."""
+        return "\n\n".join(self._transcript) if self.render_mode == "ansi" else None
 
 
 def _as_floats(rewards: Mapping[str, float]) -> tuple[dict[str, float], float]:

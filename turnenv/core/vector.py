@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from turnenv.core.arguments import check_options
 from turnenv.core.batched_infos import start_infos
 from turnenv.core.contract import TextEnvironment
 from turnenv.core.env import TextEnv
@@ -113,9 +114,12 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
             `env_infos` (object `(num_envs,)`, None where not reset), each with its mask.
 
         Raises:
-            ValueError: if a seed, mask or task sequence has the wrong length, or a task does not exist.
+            ValueError: if a seed, mask or task sequence has the wrong length, a task does not exist, or an option is
+                unknown.
         """
-        rest = dict(options or {})
+        rest, first = dict(options or {}), self.envs[0]
+        if rest and isinstance(first, TextEnv):
+            check_options("a batch", rest, ("reset_mask", "task", *first.reset_options))
         mask = self._per_env("reset_mask", rest.pop("reset_mask", None), True)
         seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else seed
         seeds = self._per_env("seed", seeds, None)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_choice, check_range, checked_arguments
 from turnenv.types import End
 
 SIGNALS = tuple("amber blue coral denim ebony fawn green hazel indigo jade khaki lilac mauve navy olive pink".split())
@@ -93,7 +94,7 @@ class CreditChain(TextEnv[Walk]):
         slip: the probability that an action drawn uniformly from all is taken in place of the agent's.
         stop_reward: if given, the action `stop` ends the episode with this outcome reward and without success.
         clock: whether observations and state keys contain the turn; without it, states recur after recoverable errors.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
@@ -101,6 +102,7 @@ class CreditChain(TextEnv[Walk]):
 
     num_tasks = 1_000
 
+    @checked_arguments
     def __init__(
         self,
         length: int = 8,
@@ -121,14 +123,18 @@ class CreditChain(TextEnv[Walk]):
         render_mode: str | None = None,
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if mode not in MODES or errors not in ERRORS:
-            raise ValueError(f"mode is one of {MODES} and errors of {ERRORS}; got {mode!r} and {errors!r}")
-        if not (2 <= length <= 64 and 2 <= actions <= len(SIGNALS)):
-            raise ValueError(f"length is 2 to 64 and actions 2 to {len(SIGNALS)}; got {length} and {actions}")
-        if not (0 <= distractors < length and 0 <= (pivot or 0) < length and min(delay, setback, slack or 0) >= 0):
-            raise ValueError("distractors and pivot are 0 to length - 1; delay, setback and slack are at least 0")
-        if not (0.0 <= noise <= 1.0 and 0.0 <= slip <= 1.0 and 0.0 <= (stop_reward or 0.0) <= 0.5 and weight >= 0.0):
-            raise ValueError("noise and slip are probabilities, stop_reward is 0 to 0.5, weight is at least 0")
+        check_choice("mode", mode, MODES)
+        check_choice("errors", errors, ERRORS)
+        check_range("length", length, 2, 64)
+        check_range("actions", actions, 2, len(SIGNALS))
+        check_range("distractors", distractors, 0, length - 1)
+        check_range("pivot", pivot or 0, 0, length - 1)
+        for name, steps in (("delay", delay), ("setback", setback), ("slack", slack or 0)):
+            check_range(name, steps, 0)
+        check_range("weight", weight, 0)
+        check_range("noise", noise, 0, 1)
+        check_range("slip", slip, 0, 1)
+        check_range("stop_reward", stop_reward or 0.0, 0, 0.5)
         self._mode, self._noise, self._slip = mode, noise if mode == "noisy" else 0.0, slip
         self._errors, self._setback, self._stop_reward, self._clock = errors, setback, stop_reward, clock
         self._actions, self._end = actions, length + delay

@@ -12,6 +12,7 @@ import numpy as np
 
 from turnenv.actions.numbers import last_number, whole
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.types import End
 
 _SHOWN = 40
@@ -39,12 +40,13 @@ class GuessNumber(TextEnv[Search]):
         low: the smallest number.
         high: the largest number.
         max_turns: the number of guesses allowed; by default what bisection needs at worst.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if the range holds fewer than two numbers or `max_turns` is below 1.
     """
 
+    @checked_arguments
     def __init__(
         self, low: int = 1, high: int = 50, *, max_turns: int | None = None, render_mode: str | None = None
     ) -> None:
@@ -54,8 +56,7 @@ class GuessNumber(TextEnv[Search]):
         self.low, self.high = low, high
         self.num_tasks = high - low + 1
         self.max_turns = self.num_tasks.bit_length() if max_turns is None else max_turns
-        if self.max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", self.max_turns, 1)
         self._per_nat = 0.5 / log(self.num_tasks)
         self.system_prompt = (
             f"Find the hidden whole number between {low} and {high}. Each turn, write one guess; the last number in "

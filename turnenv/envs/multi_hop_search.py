@@ -11,6 +11,7 @@ import numpy as np
 
 from turnenv.actions import Grammar
 from turnenv.core import Reply, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.envs.question_search import Dialogue, QuestionSearch, Result
 from turnenv.questions.multihop import HopQuestion, load_multihop_questions
 from turnenv.rewards import fold
@@ -49,7 +50,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
             has hops.
         max_result_chars: a longer result is cut, and says so; the part that is cut, and half a word, earns nothing.
         fuzzy: the similarity (0 to 1, by rapidfuzz) from which `exact_match` is paid; None requires equality.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known, or no question has that many hops.
@@ -59,6 +60,7 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
 
     weights: ClassVar[Mapping[str, float]] = WEIGHTS
 
+    @checked_arguments
     def __init__(
         self,
         split: str = "train",
@@ -76,8 +78,9 @@ class MultiHopSearch(QuestionSearch[Dialogue]):
         super().__init__(
             search=search, grammar=grammar, max_result_chars=max_result_chars, fuzzy=fuzzy, render_mode=render_mode
         )
-        if max_turns is not None and max_turns < 2:
-            raise ValueError(f"a search needs a turn to use it: max_turns >= 2; got {max_turns}")
+        if max_turns is not None:
+            check_range("max_turns", max_turns, 2)  # a search needs a turn to use what it found
+        check_range("max_hops", max_hops, min_hops)
         self._questions = _questions(questions, split, min_hops, max_hops)
         self._turns = max_turns
         self.num_tasks = len(self._questions)
@@ -144,7 +147,9 @@ class _Same:
 def _questions(source: str | os.PathLike[str], split: str, min_hops: int, max_hops: int) -> Sequence[HopQuestion]:
     chosen = _of_hops(_Same(load_multihop_questions(source, split)), min_hops, max_hops)
     if not chosen:
-        raise ValueError(f"no question of {source!r}, split {split!r}, has {min_hops} to {max_hops} hops")
+        raise ValueError(
+            f"no question of {source!r}, split {split!r}, has min_hops={min_hops} to max_hops={max_hops} hops"
+        )
     return chosen
 
 

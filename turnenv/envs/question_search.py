@@ -13,6 +13,7 @@ from pydantic import Field
 
 from turnenv.actions import Answer, Grammar, Invalid, Toolbox, ToolCall, ToolError, make_grammar
 from turnenv.core import Reply, TextEnv
+from turnenv.core.arguments import check_range
 from turnenv.rewards import answer_presence, exact_match, fuzzy_match, whole_words
 from turnenv.search import Passage, SearchBackend, SearchError, make_search
 
@@ -66,7 +67,7 @@ class QuestionSearch(TextEnv[DialogueT]):
         grammar: "xml", "hermes" or "plain".
         max_result_chars: a longer result is cut, and says so; the part that is cut, and half a word, earns nothing.
         fuzzy: the similarity (0 to 1, by rapidfuzz) from which `exact_match` is paid; None requires equality.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Attributes:
         weights: the most that each component pays.
@@ -88,8 +89,7 @@ class QuestionSearch(TextEnv[DialogueT]):
         render_mode: str | None,
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if max_result_chars < 1:
-            raise ValueError(f"max_result_chars must be at least 1; got {max_result_chars}")
+        check_range("max_result_chars", max_result_chars, 1)
         if fuzzy is not None and not 0.0 < fuzzy <= 1.0:
             raise ValueError(f"fuzzy is a likeness above 0 and up to 1, or None for exact match; got {fuzzy}")
         self._backend = _backend(search) if isinstance(search, str) else make_search(search)

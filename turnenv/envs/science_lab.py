@@ -16,6 +16,7 @@ import numpy as np
 
 from turnenv.actions.numbers import WRITTEN, whole
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 
 _COMMAND = re.compile(rf"\b(measure|law)[ :=#]{{1,3}}((?![-+\u2212])(?>{WRITTEN}))(?!\w)", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4
@@ -108,18 +109,18 @@ class ScienceLab(TextEnv[Study]):
         laws: "curves" (40 laws, x from 0 to 10) or "switches" (8 laws, x from 0 to 3, readings 0 and 1).
         noise: standard deviation of `ε`, in units of y.
         max_turns: the number of turns, for the experiments and the naming together.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if there are no such laws, the noise is not positive, or `max_turns` is below 1.
     """
 
+    @checked_arguments
     def __init__(
         self, laws: str = "curves", *, noise: float = 1.5, max_turns: int = 10, render_mode: str | None = None
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", max_turns, 1)
         self._lab, self.noise = make_lab(laws, noise), noise
         self.max_turns, self.num_tasks = max_turns, len(self._lab.laws)
         self._last_x = len(self._lab.chances) - 1

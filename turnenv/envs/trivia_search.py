@@ -12,6 +12,7 @@ import numpy as np
 
 from turnenv.actions import Grammar
 from turnenv.core import TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.envs.question_search import Dialogue, QuestionSearch, Result
 from turnenv.questions import TriviaQuestion, load_questions
 from turnenv.rewards import contains
@@ -55,7 +56,7 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         max_searches: the number of searches that are run, at least 1; later ones are refused.
         max_result_chars: a longer result is cut, and says so; the part that is cut, and half a word, earns nothing.
         fuzzy: the similarity (0 to 1, by rapidfuzz) from which `exact_match` is paid; None requires equality.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
@@ -64,6 +65,7 @@ class TriviaSearch(QuestionSearch[OneSearch]):
 
     weights: ClassVar[Mapping[str, float]] = WEIGHTS
 
+    @checked_arguments
     def __init__(
         self,
         split: str = "train",
@@ -80,8 +82,8 @@ class TriviaSearch(QuestionSearch[OneSearch]):
         super().__init__(
             search=search, grammar=grammar, max_result_chars=max_result_chars, fuzzy=fuzzy, render_mode=render_mode
         )
-        if max_turns < 2 or max_searches < 1:
-            raise ValueError("a search needs a turn to use it: max_turns >= 2, max_searches >= 1")
+        check_range("max_turns", max_turns, 2)  # a search needs a turn to use what it found
+        check_range("max_searches", max_searches, 1)
         self._questions = load_questions(questions, split)
         self._max_searches, self.max_turns, self.num_tasks = max_searches, max_turns, len(self._questions)
         times = "once" if max_searches == 1 else f"at most {max_searches} times"

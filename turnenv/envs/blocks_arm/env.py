@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.envs.blocks_arm.world import NAMES, Arrangement, commands, puzzle_of, world_of
 from turnenv.types import End
 
@@ -39,7 +40,7 @@ class BlocksArm(TextEnv[Table]):
         spots: the number of places for stacks on the table, 3 or 4.
         drop: the probability that a placed block falls onto a uniformly drawn spot instead.
         max_turns: the number of commands allowed; by default 10·(blocks - 1).
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -47,6 +48,7 @@ class BlocksArm(TextEnv[Table]):
 
     num_tasks = 1_000
 
+    @checked_arguments
     def __init__(
         self,
         blocks: int = 4,
@@ -57,13 +59,11 @@ class BlocksArm(TextEnv[Table]):
         render_mode: str | None = None,
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if not (2 <= blocks <= len(NAMES) and 3 <= spots <= 4 and 0.0 <= drop <= 1.0):
-            raise ValueError(
-                f"blocks is 2 to {len(NAMES)}, spots 3 or 4, drop a probability; got {blocks}, {spots} and {drop}"
-            )
+        check_range("blocks", blocks, 2, len(NAMES))
+        check_range("spots", spots, 3, 4)
+        check_range("drop", drop, 0, 1)
         self.max_turns = 10 * (blocks - 1) if max_turns is None else max_turns
-        if self.max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", self.max_turns, 1)
         self._world, self._puzzle, self._drop = world_of(blocks, spots), partial(puzzle_of, blocks, spots), drop
         names = NAMES[:blocks]
         spot = rf"(?i:spot) ([1-{spots}])(?:\.0+)?(?![.,/]?[0-9])"

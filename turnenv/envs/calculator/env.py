@@ -13,6 +13,7 @@ from pydantic import Field
 
 from turnenv.actions import Answer, Grammar, Invalid, PlainGrammar, Toolbox, ToolError, make_grammar
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.envs.calculator.arithmetic import ExpressionError, as_written, evaluate, has_operation, read_number
 from turnenv.envs.calculator.problems import WordProblem, load_word_problems
 
@@ -41,7 +42,7 @@ class Calculator(TextEnv[Work]):
             `turnenv.envs.calculator.problems`).
         grammar: "xml", "hermes" or "plain".
         max_turns: the number of messages that the agent may write, including the answer.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
@@ -50,6 +51,7 @@ class Calculator(TextEnv[Work]):
 
     grammar: Grammar
 
+    @checked_arguments
     def __init__(
         self,
         split: str = "train",
@@ -60,8 +62,7 @@ class Calculator(TextEnv[Work]):
         render_mode: str | None = None,
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", max_turns, 1)
         self._problems = load_word_problems(problems, split)
         self.grammar = PlainGrammar(["calculate"]) if grammar == "plain" else make_grammar(grammar)
         self._toolbox = Toolbox([self.calculate])

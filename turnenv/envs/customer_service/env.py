@@ -11,6 +11,7 @@ import numpy as np
 
 from turnenv.actions import Answer, Grammar, Invalid, PlainGrammar, Toolbox, ToolError, make_grammar
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_choice, check_range, checked_arguments
 from turnenv.envs.customer_service.customer import Mood, opening, reply
 from turnenv.envs.customer_service.desk import Desk, Records
 from turnenv.envs.customer_service.scenarios import LEVELS, NUM_SCENARIOS, Scenario, scenario
@@ -66,7 +67,7 @@ class CustomerService(TextEnv[Conversation]):
             of mind, pressure against a refusal) or "hard" (two requests, all of that, forged messages).
         grammar: "xml", "hermes" or "plain".
         max_turns: the number of messages that the agent may write; by default 8, 10 or 12, by level.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range or names nothing known.
@@ -75,6 +76,7 @@ class CustomerService(TextEnv[Conversation]):
     num_tasks = NUM_SCENARIOS
     grammar: Grammar
 
+    @checked_arguments
     def __init__(
         self,
         level: Literal["easy", "standard", "hard"] = "standard",
@@ -84,10 +86,9 @@ class CustomerService(TextEnv[Conversation]):
         render_mode: str | None = None,
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if level not in LEVELS:
-            raise ValueError(f"unknown level {level!r}; it is one of {', '.join(LEVELS)}")
-        if max_turns is not None and max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_choice("level", level, LEVELS)
+        if max_turns is not None:
+            check_range("max_turns", max_turns, 1)
         self._level = level
         self._desk = Desk()
         self._toolbox = Toolbox(self._desk.tools)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.envs.grid_quest.house import COLOURS, COMPASS, TAKE, UNLOCK, Place, changed, world_of
 from turnenv.types import End
 
@@ -43,7 +44,7 @@ class GridQuest(TextEnv[Quest]):
             and below `size`.
         slip: the probability that a step leads through an open way drawn uniformly from all, the right one included.
         max_turns: the number of commands allowed; by default 12·(size - 1).
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -52,6 +53,7 @@ class GridQuest(TextEnv[Quest]):
     num_tasks = 1_000
     action_texts = (*(f"go {way}" for way in COMPASS), "take key", "unlock door")
 
+    @checked_arguments
     def __init__(
         self,
         size: int = 4,
@@ -62,14 +64,11 @@ class GridQuest(TextEnv[Quest]):
         render_mode: str | None = None,
     ) -> None:
         super().__init__(render_mode=render_mode)
-        if not (2 <= size <= 6 and 0 <= doors <= min(len(COLOURS), size - 1) and 0.0 <= slip <= 1.0):
-            raise ValueError(
-                f"size is 2 to 6, doors 0 to {len(COLOURS)} and below size, slip a probability; "
-                f"got {size}, {doors} and {slip}"
-            )
+        check_range("size", size, 2, 6)
+        check_range("doors", doors, 0, min(len(COLOURS), size - 1))
+        check_range("slip", slip, 0, 1)
         self.max_turns = 12 * (size - 1) if max_turns is None else max_turns
-        if self.max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", self.max_turns, 1)
         self._world, self._slip = partial(world_of, size, doors), slip
         self.system_prompt = (
             f"Find the treasure in a house of {size} columns and {size} rows of rooms. You see your own room and what "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.envs.twenty_questions.attributes import NOUNS, Attributes, Split, as_number, attributes, plain
 
 _COMMAND = re.compile(r"\b(is its|is it an?|was it born|did it die|it is)\s+", re.IGNORECASE)
@@ -46,16 +47,16 @@ class TwentyQuestions(TextEnv[Riddle]):
     Args:
         topic: a topic of the atlas, or None for all of them.
         max_turns: the number of turns, for the questions and the guess together.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if there is no such topic, or `max_turns` is below 1.
     """
 
+    @checked_arguments
     def __init__(self, topic: str | None = None, *, max_turns: int = 20, render_mode: str | None = None) -> None:
         super().__init__(render_mode=render_mode)
-        if max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", max_turns, 1)
         known = attributes(topic)
         self.topic, self.max_turns, self.num_tasks = topic, max_turns, len(known.entities)
         self._entities, self._all = known.entities, known.all

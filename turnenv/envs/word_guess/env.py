@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from turnenv.core import Reply, TextEnv, TextVectorEnv
+from turnenv.core.arguments import check_range, checked_arguments
 from turnenv.types import End
 
 _LISTS: Mapping[int, str] = {4: "four.txt", 5: "five.txt", 6: "six.txt"}
@@ -52,18 +53,18 @@ class WordGuess(TextEnv[Hunt]):
     Args:
         length: the number of letters, 4, 5 or 6.
         max_turns: the number of guesses allowed.
-        render_mode: "ansi" keeps the transcript for `render`.
+        render_mode: "ansi" keeps the transcript for `render`; "human" prints each turn as it comes.
 
     Raises:
         ValueError: if there is no list of words of that length, or `max_turns` is below 1.
     """
 
+    @checked_arguments
     def __init__(self, length: int = 5, *, max_turns: int = 6, render_mode: str | None = None) -> None:
         super().__init__(render_mode=render_mode)
         if length not in _LISTS:
             raise ValueError(f"there are words of {', '.join(map(str, _LISTS))} letters; got length={length}")
-        if max_turns < 1:
-            raise ValueError(f"max_turns must be at least 1; got {max_turns}")
+        check_range("max_turns", max_turns, 1)
         words = word_list(length)
         self.length, self.max_turns, self.num_tasks = length, max_turns, len(words)
         self._words, self._listed = words, frozenset(words) if len(words) <= _SHORT_LIST else frozenset()

@@ -16,7 +16,7 @@ import numpy as np
 
 from turnenv.actions.numbers import WRITTEN, whole
 from turnenv.core import Reply, TextEnv, TextVectorEnv
-from turnenv.core.arguments import check_range, checked_arguments
+from turnenv.core.arguments import check_choice, check_range, checked_arguments
 
 _COMMAND = re.compile(rf"\b(measure|law)[ :=#]{{1,3}}((?![-+\u2212])(?>{WRITTEN}))(?!\w)", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4
@@ -224,8 +224,7 @@ def make_lab(laws: str, noise: float) -> Lab:
     Raises:
         ValueError: if there are no such laws or the noise is not positive.
     """
-    if laws not in _RANGES:
-        raise ValueError(f"laws are {' or '.join(map(repr, _RANGES))}; got {laws!r}")
+    check_choice("laws", laws, _RANGES)
     if not noise > 0.0:
         raise ValueError(f"noise must be positive; got {noise}")
     means = _curves() if laws == "curves" else _switches()

@@ -215,8 +215,8 @@ def test_gymnasiums_checker_takes_every_render_mode(capsys):
 
 
 def test_an_unknown_option_is_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"reset of Dice has no option 'taks'; did you mean 'task'\? it takes: task$"):
-        Dice().reset(options={"taks": 4})
+    with pytest.raises(ValueError, match=r"reset of Dice has no option 'tesk'; did you mean 'task'\? it takes: task$"):
+        Dice().reset(options={"tesk": 4})
 
     class Weighted(Dice):
         reset_options = ("bias",)

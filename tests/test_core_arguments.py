@@ -122,7 +122,7 @@ def test_a_mistyped_value_is_named_or_taken(env_id: str, name: str, value: Any) 
         ("turnenv/CreditChain-v0", {"clock": 1}, TypeError, "clock of CreditChain takes bool; got 1"),
         ("turnenv/CreditChain-v0", {"noise": "0.1"}, TypeError, "noise of CreditChain takes float; got '0.1'"),
         ("turnenv/TriviaSearch-v0", {"split": "tset"}, ValueError, "unknown split 'tset'"),
-        ("turnenv/CreditChain-v0", {"mode": "aligne"}, ValueError, "unknown mode 'aligne'; did you mean 'aligned'"),
+        ("turnenv/CreditChain-v0", {"mode": "alignedd"}, ValueError, "unknown mode 'alignedd'; did you mean 'aligned'"),
         ("turnenv/CreditChain-v0", {"distractors": 8}, ValueError, "distractors must be from 0 to 7; got 8"),
         ("turnenv/GridQuest-v0", {"doors": 3, "size": 3}, ValueError, "doors must be from 0 to 2; got 3"),
         ("turnenv/BlocksArm-v0", {"spots": 5}, ValueError, "spots must be from 3 to 4; got 5"),

@@ -32,7 +32,7 @@ examples:
 
 Credit: mt_grpo scores a turn on its own reward plus the outcome; grpo_or and grpo_mr, the baselines, score all turns on
 the outcome, or on the sum of all rewards. turnenv.credit.ESTIMATORS has all names; module:function or file.py:function
-is your own. Progress is on stderr, the report at the end on stdout.
+is your own. turn_gae is turn-level PPO: it learns values with a critic. Progress is on stderr, the report at the end on stdout.
 """
 _NEEDED = ("torch", "transformers", "trl", "accelerate", "peft")
 _OURS = ("--dry-run", "--json", "--help-all")
@@ -52,6 +52,8 @@ def _add_arguments(parser: Parser, description: str) -> None:
     parser.add_argument("--env", metavar="ID", help=f"{ID_HELP} (default: TriviaSearch)")
     parser.add_argument("--credit", metavar="NAME", help="estimator of the advantages (default: mt_grpo)")
     parser.add_argument("--credit_kwargs", metavar="JSON", help="options of the estimator: '{\"lam\": 0.2}'")
+    parser.add_argument("--critic", metavar="NAME", help="probe or model, for an estimator that needs values")
+    parser.add_argument("--critic_kwargs", metavar="JSON", help="options of the critic: '{\"warmup_batches\": 5}'")
     parser.add_argument("--env_kwargs", metavar="JSON", help="arguments of the environment: '{\"max_searches\": 2}'")
     parser.add_argument("--eval_env_kwargs", metavar="JSON", help="the same for evaluations (--eval_strategy)")
     parser.add_argument("--max_turns", help="turns after which an episode is cut (default: the environment's)")
@@ -93,8 +95,9 @@ def main(argv: Sequence[str], prog: str = "turnenv train", description: str = _A
     # Known before TRL is imported, which takes seconds.
     options = _object("--credit_kwargs", given.credit_kwargs)
     _check_env(given.env or "TriviaSearch", given)
+    _object("--critic_kwargs", given.critic_kwargs)
     if given.credit is not None:
-        _check_credit(given.credit, options)
+        _check_credit(given.credit, options, given.critic)
     if given.model is not None:
         _check_model(given.model)
     _check_extra()
@@ -126,7 +129,7 @@ def _settings(argv: Sequence[str], defaults: Mapping[str, Any]) -> tuple[RecipeA
         check_hub(arguments.model, model_args)
     except ValueError as error:
         raise MistakeError(str(error)) from error
-    _check_credit(args.credit, args.credit_options)
+    _check_credit(args.credit, args.credit_options, args.critic)
     arguments.env = _check_env(arguments.env, arguments)
     return arguments, args, model_args
 
@@ -153,6 +156,8 @@ def _print_plan(arguments: RecipeArguments, args: TurnGRPOConfig, *, as_json: bo
         "env_kwargs": _object("env_kwargs", arguments.env_kwargs),
         "credit": args.credit,
         "credit_kwargs": args.credit_options,
+        "critic": _check_credit(args.credit, args.credit_options, args.critic),
+        "critic_kwargs": args.critic_kwargs,
         "max_turns": args.max_turns,
         "max_turn_tokens": args.max_turn_tokens,
         "episodes_per_batch": int(args.generation_batch_size),
@@ -199,13 +204,16 @@ def _object(name: str, text: str | None) -> dict[str, Any]:
     return value
 
 
-def _check_credit(credit: str, options: Mapping[str, Any]) -> None:
-    from turnenv.credit import check_estimator
+def _check_credit(credit: str, options: Mapping[str, Any], critic: str | None) -> str | None:
+    """The critic that an estimator is trained with, if it needs one."""
+    from turnenv.credit import CRITIC_FIELDS, TRAINING_FIELDS, check_estimator, critic_for, spec_of
 
     try:
-        check_estimator(credit, options)
+        needed = critic_for(spec_of(credit), options, critic)
+        check_estimator(credit, options, CRITIC_FIELDS if needed else TRAINING_FIELDS)
     except ValueError as error:
         raise MistakeError(str(error)) from error
+    return needed
 
 
 def _check_env(env: str, given: Any) -> str:

@@ -2,7 +2,8 @@
 
 from turnenv.credit.alignment import Alignment, AlignmentWeighted, aw_grpo, measure_alignment
 from turnenv.credit.batch import TurnBatch
-from turnenv.credit.checks import TRAINING_FIELDS, check_estimator
+from turnenv.credit.checks import CRITIC_FIELDS, TRAINING_FIELDS, check_estimator
+from turnenv.credit.critics import CRITICS, critic_for
 from turnenv.credit.normalise import group_normalise
 from turnenv.credit.pooled import gigpo, igpo, matchtir
 from turnenv.credit.returns import discounted_sums, return_to_go
@@ -11,10 +12,12 @@ from turnenv.credit.table import ESTIMATORS, NEEDS, SPECS, placebo, resolve, spe
 from turnenv.credit.trajectory import gdpo, grpo_mr, grpo_or
 from turnenv.credit.tree import tree_backup
 from turnenv.credit.turn import mt_grpo, mt_grpo_released
-from turnenv.credit.valued import oracle, turn_gae, vine_ppo
+from turnenv.credit.valued import oracle, turn_gae, value_targets, vine_ppo
 from turnenv.credit.whole_batch import reinforce_pp
 
 __all__ = [
+    "CRITICS",
+    "CRITIC_FIELDS",
     "ESTIMATORS",
     "NEEDS",
     "SPECS",
@@ -26,6 +29,7 @@ __all__ = [
     "TurnBatch",
     "aw_grpo",
     "check_estimator",
+    "critic_for",
     "discounted_sums",
     "gdpo",
     "gigpo",
@@ -45,5 +49,6 @@ __all__ = [
     "spec_of",
     "tree_backup",
     "turn_gae",
+    "value_targets",
     "vine_ppo",
 ]

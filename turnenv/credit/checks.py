@@ -27,7 +27,10 @@ OPTIONAL_FIELDS: Mapping[str, str] = MappingProxyType(
 """The optional fields of a `TurnBatch`, and what they hold."""
 
 TRAINING_FIELDS = frozenset({"state_keys"})
-"""The optional fields that batches of training have: those of `TurnGRPOTrainer` and of the small policies."""
+"""The optional fields that all batches of training have: those of `TurnGRPOTrainer` and of the small policies."""
+
+CRITIC_FIELDS = TRAINING_FIELDS | {"values"}
+"""The optional fields that batches of `TurnGRPOTrainer` have where it trains a critic."""
 
 
 def check_estimator(
@@ -43,16 +46,23 @@ def check_estimator(
     Raises:
         ValueError: if it is not found, needs a field that is not supplied, or fails `try_estimator`.
     """
-    if isinstance(estimator, str):
-        spec = spec_of(estimator)
-        found = spec.fresh()
-    else:
-        spec = spec_of_own(getattr(estimator, "__name__", type(estimator).__name__), estimator)
-        found = spec.fresh() if isclass(estimator) else estimator
+    spec = find_spec(estimator)
+    found = spec.fresh() if isinstance(estimator, str) or isclass(estimator) else estimator
     check_needs(spec, supplied)
     check_options(spec, options)
     try_estimator(spec.name, copy.deepcopy(found), options, supplied)
     return found
+
+
+def find_spec(estimator: str | Estimator) -> EstimatorSpec:
+    """What is declared of an estimator, given by name or as a function, an object or a class.
+
+    Raises:
+        ValueError: if it is not found.
+    """
+    if isinstance(estimator, str):
+        return spec_of(estimator)
+    return spec_of_own(getattr(estimator, "__name__", type(estimator).__name__), estimator)
 
 
 def check_needs(spec: EstimatorSpec, supplied: Collection[str] = TRAINING_FIELDS) -> None:
@@ -60,8 +70,10 @@ def check_needs(spec: EstimatorSpec, supplied: Collection[str] = TRAINING_FIELDS
     missing = sorted(spec.needs.difference(supplied))
     if missing:
         fields = " and ".join(f"{name} ({OPTIONAL_FIELDS[name]})" for name in missing)
+        trained = "TurnGRPOTrainer gives it a critic; " if spec.needs <= CRITIC_FIELDS else ""
+        lacking = "which these batches lack" if trained else "which training does not supply"
         raise ValueError(
-            f"{spec.name} needs {fields}, which training does not supply; it runs in the credit lab: "
+            f"{spec.name} needs {fields}, {lacking}; {trained}it runs in the credit lab: "
             f"python -m benchmarks credit --methods {spec.name}"
         )
 

@@ -8,12 +8,14 @@ Scale = Literal["std", "none"]
 FinalTurn = Literal["outcome", "turn+outcome"]
 Absent = Literal["skip", "zero"]
 Episode = Literal["merged", "none"]
+Rewards = Literal["turn", "outcome", "merged"]
 
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 SCALES: tuple[Scale, ...] = get_args(Scale)
 FINAL_TURNS: tuple[FinalTurn, ...] = get_args(FinalTurn)
 ABSENTS: tuple[Absent, ...] = get_args(Absent)
 EPISODES: tuple[Episode, ...] = get_args(Episode)
+REWARDS: tuple[Rewards, ...] = get_args(Rewards)
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:

@@ -43,6 +43,8 @@ def load(reference: str) -> EstimatorSpec:
 def spec_of_own(name: str, found: Callable[..., Any]) -> EstimatorSpec:
     """What is known of a function, an object or a class of a user's.
 
+    Its attribute `needs`, if it has one, names the optional fields of a `TurnBatch` that it cannot do without.
+
     Raises:
         ValueError: if it is a class whose objects cannot be made without arguments, or cannot be called.
     """
@@ -53,7 +55,8 @@ def spec_of_own(name: str, found: Callable[..., Any]) -> EstimatorSpec:
     elif not isroutine(found) and not isinstance(found, partial):
         make = partial(copy.deepcopy, found)
     seeded = "seed" in {parameter.name for parameter in parameters_of(function)}
-    return EstimatorSpec(name, function, name, make=make, seeded=seeded)
+    needs = frozenset(getattr(found, "needs", ()))
+    return EstimatorSpec(name, function, name, needs=needs, make=make, seeded=seeded)
 
 
 def _instance(reference: str, made: type) -> Any:

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnenv.credit.batch import TurnBatch
-from turnenv.credit.options import SCALES, Scale, check_choice, check_discount
+from turnenv.credit.options import REWARDS, SCALES, Rewards, Scale, check_choice, check_discount
 from turnenv.credit.returns import discounted_sums, merged_rewards
 
 
-def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten: bool = False) -> NDArray[np.float64]:
+def turn_gae(
+    batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, rewards: Rewards = "turn", whiten: bool = False
+) -> NDArray[np.float64]:
     """Generalised advantages over turns: ``A_ik = Σ_{l>=k} (γλ)^{l-k} δ_il``, ``δ_ik = r_ik + γ V_{k+1} - V_k``.
 
     Turn-PPO (arXiv 2512.17008), with its γ = 0.99 and λ = 0.9; GAE of arXiv 1506.02438, eq. 16, with turns as steps; r
@@ -21,6 +23,8 @@ def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten:
         batch: B trajectories of at most K turns, with `values`.
         gamma: discount of one turn, from 0 to 1.
         lam: λ, from 0 (one step) to 1 (the return less the value).
+        rewards: "turn" pays each turn its own reward (MT-PPO); "outcome" pays nothing but the outcome, at the last turn
+            (PPO-OR); "merged" pays the sum of both there (PPO-MR).
         whiten: normalise over all turns of the batch, as PPO codes do; it moves the baseline.
 
     Returns:
@@ -31,15 +35,42 @@ def turn_gae(batch: TurnBatch, *, gamma: float = 0.99, lam: float = 0.9, whiten:
     """
     check_discount("gamma", gamma)
     check_discount("lam", lam)
+    check_choice("rewards", rewards, REWARDS)
     if batch.values is None:
         raise ValueError("turn_gae needs values (B, K+1): a critic's, or means of Monte-Carlo continuations")
     goes_on_BK = ~batch.final_turn_mask | batch.truncated[:, None]
-    residuals_BK = merged_rewards(batch) + gamma * goes_on_BK * batch.values[:, 1:] - batch.values[:, :-1]
+    residuals_BK = _paid(batch, rewards) + gamma * goes_on_BK * batch.values[:, 1:] - batch.values[:, :-1]
     advantages_BK = discounted_sums(np.where(batch.turn_mask, residuals_BK, 0.0), gamma * lam)
     if whiten and batch.turn_mask.any():
         live_N = advantages_BK[batch.turn_mask]
         advantages_BK = (advantages_BK - live_N.mean()) / (live_N.std() + 1e-8)
     return np.where(batch.turn_mask, advantages_BK, 0.0)
+
+
+def value_targets(
+    batch: TurnBatch, *, gamma: float = 1.0, lam: float = 1.0, rewards: Rewards = "turn"
+) -> NDArray[np.float64]:
+    """What a critic learns: ``A_ik + V_k`` by `turn_gae`; with λ = 1 that is the discounted return from turn k on.
+
+    Args:
+        batch: B trajectories of at most K turns, with the `values` that the critic gave before it learns from them.
+        gamma: discount of one turn.
+        lam: λ of the targets, which need not be that of the advantages.
+        rewards: as of `turn_gae`.
+
+    Returns:
+        Targets, float (B, K), 0 where masked.
+    """
+    advantages_BK = turn_gae(batch, gamma=gamma, lam=lam, rewards=rewards)
+    assert batch.values is not None
+    return np.where(batch.turn_mask, advantages_BK + batch.values[:, :-1], 0.0)
+
+
+def _paid(batch: TurnBatch, rewards: Rewards) -> NDArray[np.float64]:
+    if rewards == "turn":
+        return merged_rewards(batch)
+    at_end_B = batch.outcome_rewards + (batch.turn_rewards.sum(axis=1) if rewards == "merged" else 0.0)
+    return np.asarray(batch.final_turn_mask * at_end_B[:, None])
 
 
 def vine_ppo(batch: TurnBatch) -> NDArray[np.float64]:

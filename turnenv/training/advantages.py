@@ -13,10 +13,12 @@ from turnenv.credit import TurnBatch
 from turnenv.types import End, Episode
 
 
-def turn_batch(episodes: Sequence[Episode], group_size: int) -> TurnBatch:
+def turn_batch(
+    episodes: Sequence[Episode], group_size: int, values: Sequence[Sequence[float]] | None = None
+) -> TurnBatch:
     """Make an estimator's input from B episodes; each `group_size` consecutive ones are a group.
 
-    Of the optional fields it has those of `turnenv.credit.TRAINING_FIELDS`.
+    Of the optional fields it has those of `turnenv.credit.TRAINING_FIELDS`, and `values` if a critic gave them.
     """
     return TurnBatch.from_ragged(
         [episode.turn_rewards for episode in episodes],
@@ -25,6 +27,7 @@ def turn_batch(episodes: Sequence[Episode], group_size: int) -> TurnBatch:
         truncated=[episode.outcome.end is End.TURN_LIMIT for episode in episodes],
         faulted=[episode.faulted for episode in episodes],
         state_keys=[[turn.state_key for turn in episode.turns] for episode in episodes],
+        values=values,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -9,16 +10,18 @@ from typing import Any, ClassVar
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl import GRPOConfig
 
-from turnenv.credit import ESTIMATORS, TRAINING_FIELDS, spec_of
+from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, spec_of
 from turnenv.credit.checks import check_needs
 from turnenv.credit.options import check_choice
 from turnenv.training.ratio import LEVELS, REDUCTIONS
+from turnenv.training.critic_options import CriticOptions
 
 _OF_THE_ESTIMATOR = {
     "scale_rewards": "group",
     "multi_objective_aggregation": "sum_then_normalize",
     "reward_weights": None,
 }
+_SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 _OF_TRLS_SAMPLER = {"min_p": None, "repetition_penalty": 1.0, "generation_kwargs": None}
 
 
@@ -37,7 +40,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     * Evaluation plays each seed once (`num_generations_eval=1`).
     """
 
-    _VALID_DICT_FIELDS: ClassVar[list[str]] = [*GRPOConfig._VALID_DICT_FIELDS, "credit_kwargs"]
+    _VALID_DICT_FIELDS: ClassVar[list[str]] = [*GRPOConfig._VALID_DICT_FIELDS, "credit_kwargs", "critic_kwargs"]
 
     credit: str = field(
         default="mt_grpo",
@@ -62,6 +65,21 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             "help": "What importance_sampling_level='turn' makes of a turn's log-ratios: their mean, or their sum, the "
             "ratio of the turn's probabilities."
         },
+    )
+    critic: str | None = field(
+        default=None,
+        metadata={
+            "help": "What learns the values that an estimator such as turn_gae needs: 'probe' (a linear head on the "
+            "policy's states, solved) or 'model' (a model of its own, trained); 'probe' if they are needed."
+        },
+    )
+    critic_kwargs: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": "Options of the critic, as JSON on the command line: '{\"warmup_batches\": 5}'."},
+    )
+    distinct_seeds: bool = field(
+        default=False,
+        metadata={"help": "Every episode plays a seed of its own (Turn-PPO); for estimators that compare no groups."},
     )
     max_turns: int | None = field(
         default=None, metadata={"help": "Turns after which an episode is cut; the environment's own number by default."}
@@ -91,7 +109,8 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             # TRL still sets transformers' old name for it, which is no fault of the user's.
             warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
             super().__post_init__()
-        check_needs(spec_of(self.credit), TRAINING_FIELDS)
+        check_needs(spec_of(self.credit), CRITIC_FIELDS)
+        self._check_critic()
         for name in ("max_turns", "max_turn_tokens", "num_train_seeds", "num_eval_seeds"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -119,6 +138,11 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
         return dict(self.credit_kwargs or {})  # type: ignore[arg-type]
 
     @property
+    def critic_options(self) -> CriticOptions:
+        """`critic_kwargs`, checked."""
+        return CriticOptions.read(self.critic, self.critic_kwargs or {})  # type: ignore[arg-type]
+
+    @property
     def groups_per_batch(self) -> int:
         """Groups that are played at a time, over all processes."""
         return int(self.generation_batch_size) // int(self.num_generations)
@@ -129,6 +153,23 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
         if self.turn_ratio != "mean" and self.importance_sampling_level != "turn":
             raise ValueError(
                 f"turn_ratio={self.turn_ratio!r} would not be read: it belongs to importance_sampling_level='turn'"
+            )
+
+    def _check_critic(self) -> None:
+        if self.critic_options.bootstrap and self.max_turns is None:
+            raise ValueError(
+                "critic_kwargs: bootstrap=true needs max_turns: the environment's own limit is part of the task, and "
+                "nothing comes after it"
+            )
+        sharded = [
+            self.fsdp,
+            self.deepspeed,
+            *(os.environ.get(name, "").lower() in ("1", "true") for name in _SHARDING),
+        ]
+        if self.critic == "model" and any(sharded):
+            raise ValueError(
+                "critic='model' is replicated on every process, which FSDP and ZeRO are there to avoid: take "
+                "critic='probe', which reads the sharded policy itself"
             )
 
     def _refuse(self, unread: dict[str, Any], why: str) -> None:

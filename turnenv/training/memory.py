@@ -1,17 +1,21 @@
-"""Saves the state that an estimator keeps between batches with the checkpoints, and loads it with them."""
+"""Saves the state that an estimator and a critic keep between batches with the checkpoints, and loads it with them."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
-FILE = "credit.json"
+from turnenv.training.critic import Critic
+
+CREDIT_FILE = "credit.json"
+CRITIC_FILE = "critic.pt"
 
 
 @runtime_checkable
@@ -25,27 +29,59 @@ class Remembering(Protocol):
         """Restore the state that `remembered` returned."""
 
 
-class CreditMemory(TrainerCallback):
-    """Writes the estimator's state into each checkpoint, and reads it when training resumes from one."""
+class Memory(TrainerCallback):
+    """Writes the states into each checkpoint, and reads them when training resumes from one.
 
-    def __init__(self, estimator: Remembering) -> None:
-        self._estimator = estimator
+    Args:
+        estimator: an estimator; nothing is saved of one without state.
+        critic: a critic, if there is one.
+
+    Attributes:
+        resumed_from: the checkpoint that training resumes from.
+    """
+
+    def __init__(self, estimator: object, critic: Critic | None = None) -> None:
+        self._estimator = estimator if isinstance(estimator, Remembering) else None
+        self._critic = critic
+        self.resumed_from: Path | None = None
+
+    def resume(self, checkpoint: str | bool | None, output_dir: str | None) -> None:
+        """Note what training resumes from: a folder, or True for the last one of `output_dir`."""
+        folder = get_last_checkpoint(output_dir) if checkpoint is True else checkpoint  # type: ignore[no-untyped-call]
+        self.resumed_from = Path(folder) if isinstance(folder, str) and folder else None
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Write the state next to the weights."""
-        if state.is_world_process_zero:
-            path = _path(args, state)
-            path.with_suffix(".part").write_text(json.dumps(self._estimator.remembered()), encoding="utf-8")
-            os.replace(path.with_suffix(".part"), path)
+        """Write the states next to the weights."""
+        if not state.is_world_process_zero:
+            return
+        folder = Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+        estimator, critic = self._estimator, self._critic
+        if estimator is not None:
+            _write(folder / CREDIT_FILE, lambda path: path.write_text(json.dumps(estimator.remembered()), "utf-8"))
+        if critic is not None:
+            _write(folder / CRITIC_FILE, lambda path: torch.save(critic.state_dict(), path))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Read the state, if training resumes from a checkpoint of this folder."""
-        path = _path(args, state)
-        if state.global_step and path.exists():
-            self._estimator.recall(json.loads(path.read_text(encoding="utf-8")))
+        """Read the states, if training resumes from a checkpoint.
+
+        Raises:
+            ValueError: if it has no critic, but one is trained here.
+        """
+        folder = self.resumed_from
+        if folder is None or not state.global_step:
+            return
+        if self._estimator is not None and (folder / CREDIT_FILE).exists():
+            self._estimator.recall(json.loads((folder / CREDIT_FILE).read_text(encoding="utf-8")))
+        if self._critic is not None:
+            if not (folder / CRITIC_FILE).exists():
+                raise ValueError(f"{folder} has no {CRITIC_FILE}: it was written by a run without a critic")
+            self._critic.load_state_dict(torch.load(folder / CRITIC_FILE, map_location="cpu", weights_only=True))
 
 
-def _path(args: TrainingArguments, state: TrainerState) -> Path:
-    return Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}" / FILE
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Whole or not at all."""
+    part = path.with_suffix(".part")
+    write(part)
+    os.replace(part, path)

@@ -62,7 +62,8 @@ def parse(argv: Sequence[str], **defaults: Any) -> tuple[RecipeArguments, TurnGR
 
     Args:
         argv: the arguments.
-        **defaults: which the command line and `--config` overrule.
+        **defaults: which the command line and `--config` overrule; `credit_kwargs` one by one, unless another `credit`
+            is named.
 
     Raises:
         ValueError: if an argument is unknown (the message holds the nearest one) or has a bad value.
@@ -75,6 +76,8 @@ def parse(argv: Sequence[str], **defaults: Any) -> tuple[RecipeArguments, TurnGR
         near = get_close_matches(unknown[0], parser._option_string_actions, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else "--help-all lists all arguments"
         raise ValueError(f"there is no argument {unknown[0]!r}; {hint}")
+    if args.credit == defaults.get("credit"):
+        args.credit_kwargs = {**(defaults.get("credit_kwargs") or {}), **args.credit_options}
     recipe.model = model_args.model_name_or_path or recipe.model
     return recipe, args, model_args
 

@@ -31,3 +31,18 @@ def seed_dataset(num_seeds: int, *, seed: int = 0, tasks: Sequence[int] | None =
     if tasks is not None:
         columns["task"] = [tasks[row % len(tasks)] for row in range(num_seeds)]
     return Dataset.from_dict(columns)
+
+
+def seeds_of_their_own(seeds: Sequence[int], first_row: int, group_size: int) -> list[int]:
+    """A seed for each episode, where the members of a group shared one.
+
+    Args:
+        seeds: of this process's rows.
+        first_row: the number of the first of them among the rows of all processes.
+        group_size: members of a group.
+    """
+    members = [(first_row + row) % group_size for row in range(len(seeds))]
+    return [
+        int(np.random.default_rng([seed, member]).integers(1 << 31))
+        for seed, member in zip(seeds, members, strict=True)
+    ]

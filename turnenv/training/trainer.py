@@ -21,17 +21,19 @@ from trl.models import unwrap_model_for_generation
 from turnenv.adapters import AnyEnv, load_env
 from turnenv.core import TextVectorEnv
 from turnenv.core.arguments import check_arguments
-from turnenv.credit import TRAINING_FIELDS, Estimator, check_estimator
+from turnenv.credit import Estimator
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.local import ChatPolicy, eos_ids_of
 from turnenv.rollout import collect, vectorise
 from turnenv.training.advantages import spread_over_tokens, turn_batch, turns_of_tokens
 from turnenv.training.config import TurnGRPOConfig
+from turnenv.training.critic_making import Plan
 from turnenv.training.lm_head import only_sampled_tokens
-from turnenv.training.memory import CreditMemory, Remembering
+from turnenv.training.memory import Memory
 from turnenv.training.metrics import advantage_metrics, episode_metrics
 from turnenv.training.ratio import settle
-from turnenv.training.seeds import seed_dataset
+from turnenv.training.reading import readings_of
+from turnenv.training.seeds import seed_dataset, seeds_of_their_own
 from turnenv.types import Episode
 
 TESTED_TRL = "trl>=1.14,!=1.15.0,<1.17"
@@ -89,15 +91,12 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         peft_config: Any = None,
     ) -> None:
         args = TurnGRPOConfig() if args is None else args
-        self._estimator = check_estimator(
-            args.credit if credit is None else credit, args.credit_options, TRAINING_FIELDS
-        )
+        plan = Plan.of(model, args, credit)
+        self._estimator = plan.estimator
         self._env = load_env(env)
         self._env_kwargs = {"train": env_kwargs or {}, "eval": eval_env_kwargs or env_kwargs or {}}
         for mode, where in (("train", "env_kwargs"), ("eval", "eval_env_kwargs")):
             check_arguments(self._env, self._env_kwargs[mode], where)
-        if isinstance(self._estimator, Remembering):
-            callbacks = [*(callbacks or []), CreditMemory(self._estimator)]
         self._batches: dict[tuple[str, int], TextVectorEnv] = {}
         self._rows: list[dict[str, Any]] = []
         self._unsettled: dict[str, Any] | None = None
@@ -126,6 +125,14 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             pass_tools=args.pass_tools,
             template_kwargs=args.chat_template_kwargs,
         )
+        self._critic = plan.make_critic(self.model, args, self.accelerator, pad_id=self.chat_frame.pad_id)
+        self._memory = Memory(self._estimator, self._critic)
+        self.add_callback(self._memory)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """As transformers' Trainer; what estimator and critic remember comes back from the checkpoint too."""
+        self._memory.resume(resume_from_checkpoint, self.args.output_dir)
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
 
     @staticmethod
     def _play(prompts: Sequence[str], trainer: TurnGRPOTrainer) -> dict[str, Any]:
@@ -133,6 +140,9 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         rows = trainer._rows
         _check(len(rows) == len(prompts), "rollout_func is no longer given one prompt a row")
         seeds = [row["seed"] for row in rows]
+        if trainer._own_seeds:
+            first = trainer.accelerator.process_index * len(rows)
+            seeds = seeds_of_their_own(seeds, first, trainer.num_generations)
         tasks = [row["task"] for row in rows] if "task" in rows[0] else None
         with (
             unwrap_model_for_generation(trainer.model_wrapped, trainer.accelerator) as model,
@@ -161,11 +171,15 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         _check_seam(inputs, output)
         # A group may be spread over processes, so each of them scores the whole batch and keeps its own rows.
         episodes: list[Episode] = gather_object([_without_text(row["episode"]) for row in inputs])
-        group_size = self.num_generations if self.model.training else self.num_generations_eval
-        batch = turn_batch(episodes, group_size)
+        batch = turn_batch(episodes, self._group_size, self._values(inputs, output, episodes))
         # An estimator's state comes from training alone.
         estimator = self._estimator if self.model.training else copy.deepcopy(self._estimator)
         advantages_BK = estimator(batch, **self.args.credit_options)
+        if self._critic is not None:
+            self._report(self._critic.metrics(batch))
+            if self.model.training:
+                advantages_BK = advantages_BK * (not self._critic.warming_up)
+                self._critic.learn(batch)
         first = self.accelerator.process_index * len(inputs)
         turn_of_BT = turns_of_tokens([row["turn_of"] for row in inputs], output["completion_ids"].shape[1])
         output["turn_of"] = turn_of_BT.to(output["completion_ids"].device)
@@ -178,6 +192,27 @@ class TurnGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             output.pop("sampling_per_token_logps", None)
         self._report(episode_metrics(episodes) | advantage_metrics(batch, advantages_BK))
         return output
+
+    @property
+    def _own_seeds(self) -> bool:
+        return self.args.distinct_seeds and self.model.training
+
+    @property
+    def _group_size(self) -> int:
+        if self._own_seeds:
+            return 1
+        return int(self.num_generations if self.model.training else self.num_generations_eval)
+
+    def _values(
+        self, rows: Sequence[Mapping[str, Any]], output: Mapping[str, torch.Tensor], episodes: Sequence[Episode]
+    ) -> list[list[float]] | None:
+        """The critic's values of every process's episodes, or None without a critic."""
+        if self._critic is None:
+            return None
+        frame = self.chat_frame if self.args.critic_options.bootstrap else None
+        context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        readings = readings_of(rows, output, frame, context)
+        return self._critic.values(readings, [len(episode.turns) for episode in episodes])
 
     def _denominators(self, episodes: Sequence[Episode]) -> dict[str, torch.Tensor]:
         """By what a mean over all episodes of a batch has to be multiplied to be one over those that did not fault."""

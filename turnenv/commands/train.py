@@ -32,7 +32,8 @@ examples:
 
 Credit: mt_grpo scores a turn on its own reward plus the outcome; grpo_or and grpo_mr, the baselines, score all turns on
 the outcome, or on the sum of all rewards. turnenv.credit.ESTIMATORS has all names; module:function or file.py:function
-is your own. turn_gae is turn-level PPO: it learns values with a critic. Progress is on stderr, the report at the end on stdout.
+is your own. turn_gae is turn-level PPO, which learns values with a critic. Progress is on stderr, the report at the end
+on stdout.
 """
 _NEEDED = ("torch", "transformers", "trl", "accelerate", "peft")
 _OURS = ("--dry-run", "--json", "--help-all")

@@ -70,7 +70,7 @@ class ValueModel:
         self._options, self._accelerator, self._rows, self._pad_id = options, accelerator, rows, pad_id
         self.backbone: PreTrainedModel = backbone.to(accelerator.device).eval()
         # Initialised without a draw, so that a run plays the same episodes with and without a critic.
-        self.head = nn.utils.skip_init(nn.Linear, backbone.config.get_text_config().hidden_size, 1)
+        self.head = nn.utils.skip_init(nn.Linear, backbone.config.get_text_config().hidden_size, 1)  # type: ignore[no-untyped-call]
         self.head.to(accelerator.device)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -2,7 +2,7 @@
 
 Turn k of an episode gets Σ_l (γλ)^(l-k) δ_l with δ_l = r_l + γ V_(l+1) - V_l, where V is a critic's value of the state
 before a turn and r the turn's reward, the outcome added at the last turn (arXiv 2512.17008; MT-PPO of arXiv 2505.11821
-at the level of turns, for which γ = λ = 1). The baselines ppo_or and ppo_mr are this file with other rewards: diff them.
+at the level of turns, with γ = λ = 1). The baselines ppo_or and ppo_mr are this file with other rewards: diff them.
 """
 
 from __future__ import annotations

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from benchmarks.compare.trainer_fields import trainer_fields
+from benchmarks.harness.methods import Method, check_methods
 from turnenv.adapters import AnyEnv, load_env
 from turnenv.core.arguments import check_arguments
+from turnenv.credit import CRITIC_FIELDS, TRAINING_FIELDS, critic_for, spec_of
+from turnenv.credit.critic_options import CriticOptions
+from turnenv.credit.critics import reads_values
 from turnenv.rollout import vectorise
 
 _FIXED = {
@@ -61,6 +65,30 @@ def check_environment_arguments(env: AnyEnv, given: Mapping[str, Any], where: st
     except (TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
         arguments = f" with {dict(given)}" if given else ""
         raise ValueError(f"{where}: {env} cannot be made{arguments}: {error}") from error
+
+
+def trainer_kwargs_for(method: Method, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `TurnGRPOConfig` that a method's runs are given: those of the critic only where values are read."""
+    if reads_values(spec_of(method.name), method.options):
+        return dict(given)
+    return {name: value for name, value in given.items() if name not in ("critic", "critic_kwargs")}
+
+
+def check_trained_methods(methods: Iterable[Method], given: Mapping[str, Any]) -> None:
+    """Check that methods can be trained, those that need values with a critic.
+
+    Args:
+        methods: to check.
+        given: fields of `TurnGRPOConfig`.
+
+    Raises:
+        ValueError: if a method or its critic cannot work.
+    """
+    for method in methods:
+        own = trainer_kwargs_for(method, given)
+        critic = critic_for(spec_of(method.name), method.options, own.get("critic"))
+        CriticOptions.read(critic, own.get("critic_kwargs") or {})
+        check_methods([method], TRAINING_FIELDS if critic is None else CRITIC_FIELDS)
 
 
 def check_trainer_kwargs(given: Mapping[str, Any], episodes: int) -> None:

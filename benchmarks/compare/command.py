@@ -11,11 +11,16 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from benchmarks.compare.checks import check_environment, check_environment_arguments, check_trainer_kwargs
+from benchmarks.compare.checks import (
+    check_environment,
+    check_environment_arguments,
+    check_trained_methods,
+    check_trainer_kwargs,
+)
 from benchmarks.compare.records import RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
-from benchmarks.harness.methods import Method, check_methods, own_code, parse_methods
+from benchmarks.harness.methods import Method, own_code, parse_methods
 from benchmarks.harness.models import hash_model
 from benchmarks.harness.options import add_methods, add_seeds, parse_seeds
 from benchmarks.harness.progress import make_display
@@ -76,7 +81,7 @@ def plan(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) ->
 def run(given: argparse.Namespace) -> int:
     """Do what is missing, report, and return 1 if a run failed."""
     methods, seeds = parse_methods(given.methods), parse_seeds(given.seeds)
-    check_methods(methods)
+    check_trained_methods(methods, given.trainer_kwargs)
     settings = checked_settings(given)
     given.out.mkdir(parents=True, exist_ok=True)
     try:

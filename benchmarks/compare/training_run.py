@@ -12,6 +12,7 @@ from typing import Any
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
+from benchmarks.compare.checks import trainer_kwargs_for
 from benchmarks.compare.evaluation import HeldOut, summarise
 from benchmarks.compare.records import Checkpoint, Run, Spent
 from turnenv.adapters import AnyEnv
@@ -96,7 +97,7 @@ def trainer_config(run: Run, scratch: Path) -> TurnGRPOConfig:
         learning_rate=settings.learning_rate,
         temperature=settings.temperature,
         max_turn_tokens=settings.max_turn_tokens,
-        **{**fields, **settings.trainer_kwargs},
+        **{**fields, **trainer_kwargs_for(run.method, settings.trainer_kwargs)},
     )
 
 

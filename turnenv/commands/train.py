@@ -96,7 +96,8 @@ def main(argv: Sequence[str], prog: str = "turnenv train", description: str = _A
     # Known before TRL is imported, which takes seconds.
     options = _object("--credit_kwargs", given.credit_kwargs)
     _check_env(given.env or "TriviaSearch", given)
-    _object("--critic_kwargs", given.critic_kwargs)
+    if given.critic_kwargs is not None:
+        _check_critic(given.critic, _object("--critic_kwargs", given.critic_kwargs))
     if given.credit is not None:
         _check_credit(given.credit, options, given.critic)
     if given.model is not None:
@@ -215,6 +216,15 @@ def _check_credit(credit: str, options: Mapping[str, Any], critic: str | None) -
     except ValueError as error:
         raise MistakeError(str(error)) from error
     return needed
+
+
+def _check_critic(critic: str | None, options: Mapping[str, Any]) -> None:
+    from turnenv.credit.critic_options import CriticOptions
+
+    try:
+        CriticOptions.read(critic, options)
+    except ValueError as error:
+        raise MistakeError(str(error)) from error
 
 
 def _check_env(env: str, given: Any) -> str:

@@ -33,7 +33,7 @@ def critic_for(spec: EstimatorSpec, options: Mapping[str, Any], critic: str | No
         raise ValueError(f"critic={critic!r} is not one of {', '.join(map(repr, CRITICS))}{hint}")
     scoring = _scoring(spec, options)
     if "values" not in scoring.needs:
-        if critic is not None and scoring.name in SPECS:
+        if critic is not None and not reads_values(spec, options):
             raise ValueError(
                 f"critic={critic!r} would not be read: {scoring.name} needs no values; drop it, or choose an estimator "
                 "that reads them, such as turn_gae"
@@ -46,6 +46,12 @@ def critic_for(spec: EstimatorSpec, options: Mapping[str, Any], critic: str | No
             f"in the credit lab: python -m benchmarks credit --methods {scoring.name}"
         )
     return critic or "probe"
+
+
+def reads_values(spec: EstimatorSpec, options: Mapping[str, Any]) -> bool:
+    """False if an estimator of turnenv's needs no values; a user's own may read them without saying so."""
+    scoring = _scoring(spec, options)
+    return scoring.name not in SPECS or "values" in scoring.needs
 
 
 def option_of(spec: EstimatorSpec, options: Mapping[str, Any], name: str, default: Any) -> Any:

@@ -14,7 +14,7 @@ from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, spec_of
 from turnenv.credit.checks import check_needs
 from turnenv.credit.options import check_choice
 from turnenv.training.ratio import LEVELS, REDUCTIONS
-from turnenv.training.critic_options import CriticOptions
+from turnenv.credit.critic_options import CriticOptions
 
 _OF_THE_ESTIMATOR = {
     "scale_rewards": "group",

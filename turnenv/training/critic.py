@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnenv.credit import TurnBatch, value_targets
+from turnenv.credit.critic_options import CriticOptions
 from turnenv.credit.options import Rewards
-from turnenv.training.critic_options import CriticOptions
 from turnenv.training.reading import Reading
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 
-from turnenv.training.critic_options import CriticOptions
+from turnenv.credit.critic_options import CriticOptions
 from turnenv.training.reading import Reading, states_at
 
 

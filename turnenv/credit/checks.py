@@ -70,7 +70,7 @@ def check_needs(spec: EstimatorSpec, supplied: Collection[str] = TRAINING_FIELDS
     missing = sorted(spec.needs.difference(supplied))
     if missing:
         fields = " and ".join(f"{name} ({OPTIONAL_FIELDS[name]})" for name in missing)
-        trained = "TurnGRPOTrainer gives it a critic; " if spec.needs <= CRITIC_FIELDS else ""
+        trained = "TurnGRPOTrainer gives it a critic; " if spec.needs <= CRITIC_FIELDS and not spec.monte_carlo else ""
         lacking = "which these batches lack" if trained else "which training does not supply"
         raise ValueError(
             f"{spec.name} needs {fields}, {lacking}; {trained}it runs in the credit lab: "

@@ -23,7 +23,8 @@ class CriticOptions:
         bootstrap: give an episode that `max_turns` cut the value of the state it was cut in, instead of 0.
         buffer: probe: recent batches that the head is solved from.
         backbone: model: folder or hub id to start from, with the policy's tokenizer; the policy's own by default.
-        learning_rate: model: of its AdamW, constant; ten times the policy's by default.
+        learning_rate: model: of its AdamW, constant; by default ten times the policy's, but at most 1e-4 or the
+            policy's own.
         passes: model: optimizer steps per batch, each on the whole batch.
         value_clip: model: how far a value may move from the one it was read with before the loss stops to pull; None
             leaves it free.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
 from trl import GRPOConfig
 
-from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, spec_of
+from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, critic_for, spec_of
 from turnenv.credit.checks import check_needs
 from turnenv.credit.options import check_choice
 from turnenv.training.ratio import LEVELS, REDUCTIONS
@@ -156,6 +156,8 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             )
 
     def _check_critic(self) -> None:
+        if self.critic is None:
+            critic_for(spec_of(self.credit), self.credit_options)
         if self.critic_options.bootstrap and self.max_turns is None:
             raise ValueError(
                 "critic_kwargs: bootstrap=true needs max_turns: the environment's own limit is part of the task, and "

@@ -23,6 +23,7 @@ from turnenv.training.critic_probe import Probe
 from turnenv.training.reading import Reading, backbone_of, evaluating, states_at
 
 _FASTER_THAN_THE_POLICY = 10.0
+_FAST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class Plan:
         if self.backbone is None:
             learner = Probe(policy_states(model, accelerator, rows=rows, pad_id=pad_id), options.buffer)
         else:
-            rate = options.learning_rate or _FASTER_THAN_THE_POLICY * args.learning_rate
+            slow = args.learning_rate
+            rate = options.learning_rate or max(slow, min(_FASTER_THAN_THE_POLICY * slow, _FAST))
             learner = ValueModel(
                 self.backbone, replace(options, learning_rate=rate), accelerator, rows=rows, pad_id=pad_id
             )

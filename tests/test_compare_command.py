@@ -155,8 +155,10 @@ def test_other_seeds_are_refused(text):
 MISTAKES = [
     (["--methods", "mt-grop"], "no estimator is named 'mt-grop'; did you mean 'mt_grpo'"),
     (["--methods", "oracle"], "oracle needs true_advantages (the true advantage of each turn"),
-    (["--methods", "grpo_or,turn_gae"], "turn_gae needs values"),
     (["--methods", "vine_ppo"], "vine_ppo needs values"),
+    (["--methods", "turn_gae:rewards=all"], "turn_gae: rewards='all' is not an option"),
+    (["--methods", "turn_gae", "--trainer-kwargs", '{"critic": "prob"}'], "critic='prob' is not one of"),
+    (["--methods", "turn_gae", "--trainer-kwargs", '{"critic_kwargs": {"lamb": 1}}'], "no option 'lamb'; did you mean"),
     (["--methods", "tree_backup"], "it runs in the credit lab: python -m benchmarks credit --methods tree_backup"),
     (["--methods", "mt_grpo,grpo_or,mt_grpo"], "named twice: mt_grpo"),
     (["--methods", "mt_grpo:lm=1"], "mt_grpo has no option 'lm'; did you mean 'lam'"),

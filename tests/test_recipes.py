@@ -15,8 +15,11 @@ from tiny_policy import save_tiny_policy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import agents.mt_grpo
+import agents.mt_ppo
 import baselines.grpo_mr
 import baselines.grpo_or
+import baselines.ppo_mr
+import baselines.ppo_or
 from turnenv import collect
 from turnenv.commands.main import main
 from turnenv.training import ChatPolicy
@@ -29,6 +32,9 @@ RECIPES = {
     "mt_grpo": agents.mt_grpo.main,
     "grpo_or": baselines.grpo_or.main,
     "grpo_mr": baselines.grpo_mr.main,
+    "mt_ppo": agents.mt_ppo.main,
+    "ppo_or": baselines.ppo_or.main,
+    "ppo_mr": baselines.ppo_mr.main,
 }
 
 
@@ -79,11 +85,20 @@ def test_siblings_differ_in_a_few_lines() -> None:
         lines = Path(sys.modules[main.__module__].__file__ or "").read_text().split('"""')[2:]
         return '"""'.join(lines).splitlines()
 
-    first = code(RECIPES["mt_grpo"])
-    for name in ("grpo_or", "grpo_mr"):
-        other = code(RECIPES[name])
-        assert len(first) == len(other)
-        assert sum(a != b for a, b in zip(first, other, strict=True)) <= 3
+    for first, others in (("mt_grpo", ("grpo_or", "grpo_mr")), ("mt_ppo", ("ppo_or", "ppo_mr"))):
+        ours = code(RECIPES[first])
+        for name in others:
+            other = code(RECIPES[name])
+            assert len(ours) == len(other)
+            assert sum(a != b for a, b in zip(ours, other, strict=True)) <= 3
+
+
+def test_an_option_on_the_command_line_keeps_the_recipes_others() -> None:
+    defaults = {"credit": "turn_gae", "credit_kwargs": {"rewards": "outcome"}}
+    _, args, _ = parse(["--use_cpu", "--credit_kwargs", '{"lam": 1.0}'], **defaults)
+    assert args.credit_options == {"rewards": "outcome", "lam": 1.0}
+    _, other, _ = parse(["--use_cpu", "--credit", "grpo_or"], **defaults)
+    assert other.credit_options == {}
 
 
 def test_the_nano_policy_has_defaults_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -108,6 +123,9 @@ MISTAKES = {
     "--eval_env_kwargs [4]": "--eval_env_kwargs must be a JSON object",
     '--env GuessNumber --env_kwargs {"hihg":4}': "--env_kwargs: turnenv/GuessNumber-v0 has no argument 'hihg'; did you",
     '--env GuessNumber --eval_env_kwargs {"high":"9"}': "--eval_env_kwargs: high of turnenv/GuessNumber-v0 takes int",
+    "--credit vine_ppo": "vine_ppo needs values from Monte-Carlo continuations",
+    "--critic prob --credit turn_gae": "critic='prob' is not one of 'probe', 'model'; did you mean 'probe'",
+    '--critic_kwargs {"bufer":2}': "critic_kwargs has no option 'bufer'; did you mean 'buffer'",
     "--credit nowhere.py:f": "there is no file nowhere.py",
 }
 MISTAKES_THAT_TRL_READS = {

@@ -457,7 +457,10 @@ def test_vine_ppo_takes_a_critic_if_it_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"credit": "vine_ppo"}, "vine_ppo needs values from Monte-Carlo continuations, which training does not play"),
+        (
+            {"credit": "vine_ppo"},
+            "vine_ppo needs values from Monte-Carlo continuations, which training does not supply",
+        ),
         ({"critic": "prob"}, "critic='prob' is not one of 'probe', 'model'; did you mean 'probe'"),
         ({"credit": "mt_grpo", "critic": "probe"}, "critic='probe' would not be read: mt_grpo needs no values"),
         ({"credit": "grpo_or", "critic_kwargs": {"lam": 1.0}}, "would not be read: grpo_or needs no critic"),

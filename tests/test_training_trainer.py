@@ -30,7 +30,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from turnenv import Episode, Scripted, collect
-from turnenv.credit import ESTIMATORS, TRAINING_FIELDS, AlignmentWeighted, TurnBatch
+from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, TRAINING_FIELDS, AlignmentWeighted, TurnBatch
 from turnenv.credit.checks import OPTIONAL_FIELDS
 from turnenv.training import TurnGRPOTrainer, seed_dataset
 from turnenv.training.advantages import turn_batch
@@ -457,7 +457,7 @@ def test_what_cannot_work_is_refused_before_training(tmp_path: Path) -> None:
             TurnGRPOTrainer("nowhere", "turnenv/GuessNumber-v0", config(tmp_path), **{where: {"hihg": 9}})
 
 
-@pytest.mark.parametrize("credit", ["oracle", "turn_gae", "vine_ppo", "tree_backup"])
+@pytest.mark.parametrize("credit", ["oracle", "vine_ppo", "tree_backup"])
 def test_an_estimator_that_training_cannot_supply_is_refused_with_the_configuration(
     tmp_path: Path, credit: str
 ) -> None:
@@ -469,6 +469,8 @@ def test_batches_of_training_have_the_fields_that_are_promised() -> None:
     episodes = collect("turnenv/GuessNumber-v0", Scripted(lambda: lambda seen: "7"), [0, 0])
     filled = {name for name in OPTIONAL_FIELDS if getattr(turn_batch(episodes, 2), name) is not None}
     assert filled == TRAINING_FIELDS
+    valued = turn_batch(episodes, 2, [[0.5] * (len(episode.turns) + 1) for episode in episodes])
+    assert {name for name in OPTIONAL_FIELDS if getattr(valued, name) is not None} == CRITIC_FIELDS
 
 
 def test_an_estimator_of_ones_own_is_named_as_on_every_command_line(tmp_path: Path) -> None:

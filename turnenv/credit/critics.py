@@ -41,9 +41,9 @@ def critic_for(spec: EstimatorSpec, options: Mapping[str, Any], critic: str | No
         return critic
     if critic is None and scoring.monte_carlo:
         raise ValueError(
-            f"{scoring.name} needs values from Monte-Carlo continuations, which training does not play; critic='probe' "
-            "gives it a critic's instead, which makes it turn_gae with gamma=1 and lam=0; as it is published, it runs "
-            f"in the credit lab: python -m benchmarks credit --methods {scoring.name}"
+            f"{scoring.name} needs values from Monte-Carlo continuations, which training does not supply; it runs in "
+            f"the credit lab: python -m benchmarks credit --methods {scoring.name}. With critic='probe' it takes a "
+            "critic's instead, and is turn_gae with gamma=1 and lam=0"
         )
     return critic or "probe"
 

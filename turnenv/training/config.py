@@ -12,9 +12,9 @@ from trl import GRPOConfig
 
 from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, critic_for, spec_of
 from turnenv.credit.checks import check_needs
+from turnenv.credit.critic_options import CriticOptions
 from turnenv.credit.options import check_choice
 from turnenv.training.ratio import LEVELS, REDUCTIONS
-from turnenv.credit.critic_options import CriticOptions
 
 _OF_THE_ESTIMATOR = {
     "scale_rewards": "group",

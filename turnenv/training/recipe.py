@@ -70,6 +70,7 @@ def parse(argv: Sequence[str], **defaults: Any) -> tuple[RecipeArguments, TurnGR
     """
     parser = make_parser()
     names_a_model = any(word.split("=")[0] in ("--model", "--model_name_or_path", "--config") for word in argv)
+    options = defaults.pop("credit_kwargs", None) or {}
     parser.set_defaults(**(defaults if names_a_model else {**NANO_RUN, **defaults}))
     recipe, args, model_args, unknown = parser.parse_args_and_config(list(argv), return_remaining_strings=True)
     if unknown:
@@ -77,7 +78,7 @@ def parse(argv: Sequence[str], **defaults: Any) -> tuple[RecipeArguments, TurnGR
         hint = f"did you mean {' or '.join(near)}?" if near else "--help-all lists all arguments"
         raise ValueError(f"there is no argument {unknown[0]!r}; {hint}")
     if args.credit == defaults.get("credit"):
-        args.credit_kwargs = {**(defaults.get("credit_kwargs") or {}), **args.credit_options}
+        args.credit_kwargs = {**options, **args.credit_options}
     recipe.model = model_args.model_name_or_path or recipe.model
     return recipe, args, model_args
 

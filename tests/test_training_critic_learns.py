@@ -61,4 +61,4 @@ def test_a_critic_finds_the_values_of_a_frozen_policy(
         return float(1.0 - residuals.var() / targets_BK[batch.turn_mask].var())
 
     assert explained(got) > 0.95 * explained(due)
-    assert explained(due) > 0.1
+    assert explained(due) > 0.05

@@ -6,30 +6,66 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from key_world import largest_difference, plain_gradient, tiny_model
+from two_processes_ppo import METHODS, make, state_of
 
 from turnenv.credit import TurnBatch, mt_grpo
 
 pytestmark = pytest.mark.slow
 
 
-def test_two_processes_sharing_a_group_equal_one(tmp_path: Path) -> None:
+def launch(script: str, *arguments: str) -> None:
+    """Run a script of this folder in two processes."""
     here = Path(__file__).parent
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     run = subprocess.run(
-        [*launch, str(here / "two_processes.py"), str(tmp_path)],
-        env=environment,
+        [*launcher, str(here / script), *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"},
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+def tensors_of(state: Any) -> list[torch.Tensor]:
+    if isinstance(state, torch.Tensor):
+        return [state.double()]
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else []
+    return [tensor for part in parts for tensor in tensors_of(part)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_three_steps_of_two_processes_equal_those_of_one(tmp_path: Path, method: str) -> None:
+    launch("two_processes_ppo.py", str(tmp_path), method)
+    both = torch.load(tmp_path / f"{method}.pt", weights_only=False)
+    assert len(both["played"]) == 3
+    alone = make(tmp_path / "alone", method, 16)
+    batches = iter(both["played"])
+    alone.rollout_func = lambda prompts, trainer: next(batches)
+    alone.train()
+    for (_, output), advantages in zip(alone.recorded, both["advantages"], strict=True):
+        assert torch.allclose(output["advantages"][:8, : advantages.shape[1]], advantages, atol=1e-6)
+    due = state_of(alone)
+    assert largest_difference(both["policy"], due["policy"]) < 1e-6
+    assert largest_difference(both["policy"], list(tiny_model().parameters())) > 1e-4
+    if due["critic"] is None:
+        return
+    ours, theirs = tensors_of(both["critic"]), tensors_of(due["critic"])
+    assert len(ours) == len(theirs) > 0
+    assert largest_difference(ours, theirs) < 1e-6
+    if method == "rank_of_faults":
+        assert [episode.faulted for episode in both["played"][0]["episode"]] == [False] * 8 + [True] * 8
+
+
+def test_two_processes_sharing_a_group_equal_one(tmp_path: Path) -> None:
+    launch("two_processes.py", str(tmp_path))
     played = torch.load(tmp_path / "played.pt", weights_only=False)
     prompts, completions, turn_of, episodes, advantages = zip(*played["rows"], strict=True)
     assert len(episodes) == 16

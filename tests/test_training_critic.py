@@ -401,7 +401,7 @@ def test_a_critic_of_its_own_takes_the_step_of_the_mean_squared_error(tmp_path: 
     for _ in range(2):
         learner.fit(targets, [0, 0, 0])
     weights = [*backbone.parameters(), *due.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=1e-2, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(weights, lr=1e-2, eps=1e-5, weight_decay=0.0)
 
     def values(each: Reading) -> torch.Tensor:
         return due(backbone(input_ids=torch.tensor([each.ids])).last_hidden_state[0, each.positions]).squeeze(-1)

@@ -1,4 +1,4 @@
-"""Run by test_training_distributed.py under a launcher: three steps of a method, the group spread over both processes."""
+"""Run by test_training_distributed.py under a launcher: three steps of one group spread over both processes."""
 
 from __future__ import annotations
 

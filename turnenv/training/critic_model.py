@@ -75,7 +75,8 @@ class ValueModel:
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         broadcast([parameter.data for parameter in self._parameters()])
-        self._optimizer = torch.optim.AdamW(self._parameters(), lr=options.learning_rate, weight_decay=0.0)
+        # Weights whose gradient is all rounding, such as a key's bias, stay where they are with this eps of PPO codes.
+        self._optimizer = torch.optim.AdamW(self._parameters(), lr=options.learning_rate, eps=1e-5, weight_decay=0.0)
         self._readings: list[Reading] = []
         self._read: list[Tensor] = []
         self._fitted = False

@@ -126,13 +126,12 @@ class Probe:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The buffer, as tensors; the head follows from it."""
-        return {"buffer": [tuple(map(torch.from_numpy, batch)) for batch in self._buffer]}
+        """The head and the buffer, as tensors."""
+        head = None if self._head is None else (torch.from_numpy(self._head.weight), self._head.bias)
+        return {"head": head, "buffer": [tuple(map(torch.from_numpy, batch)) for batch in self._buffer]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self._buffer.clear()
         self._buffer.extend(tuple(tensor.numpy() for tensor in batch) for batch in state["buffer"])
-        self._head = None
-        if self._buffer:
-            self._solve()
+        self._head = None if state["head"] is None else Head(state["head"][0].numpy(), float(state["head"][1]))

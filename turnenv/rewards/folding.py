@@ -62,7 +62,7 @@ def _signs() -> dict[int, str]:
     for code in range(128, 0x20000):
         sign = chr(code)
         category = unicodedata.category(sign)
-        if category == "Nd":
+        if sign.isdecimal():
             signs[code] = str(unicodedata.decimal(sign))
         elif category[0] == "P":
             signs[code] = "-" if category == "Pd" else "'"

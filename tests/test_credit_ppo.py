@@ -11,7 +11,7 @@ import pytest
 from turnenv.credit import SPECS, TurnBatch, critic_for, spec_of, turn_gae, value_targets
 from turnenv.envs.credit_chain import CreditChain
 from turnenv.exact import TabularModel, evaluate, policy_gradient, simulate, softmax, tabular_model
-from turnenv.training.critic_probe import solve_head
+from turnenv.training.critic_probe import _left_out_error, solve_head
 
 Step = tuple[int, int, int]
 """State, action and branch of a turn."""
@@ -133,19 +133,22 @@ def test_leaving_a_block_out_is_what_the_penalty_is_chosen_by() -> None:
     assert (signal(fresh) - fresh @ weight).var() < 0.7 * (fresh @ weight).var()
     # What predicts no other block is left alone: the mean.
     assert noise(fresh).var() < 0.05
-    # Errors of blocks left out, by solving without them.
-    from turnenv.training.critic_probe import _left_out_error
 
+
+@pytest.mark.parametrize("width", [80, 4])
+def test_the_errors_of_blocks_left_out_are_those_of_solving_without_them(width: int) -> None:
+    rng = np.random.default_rng(2)
+    features, blocks = rng.normal(size=(60, width)), np.repeat(np.arange(6), 10)
     targets, penalty = rng.normal(size=60), 7.0
     X, y = features - features.mean(axis=0), targets - targets.mean()
     squares, U = np.linalg.eigh(X @ X.T)
-    d = squares / (squares + penalty)
+    d = squares.clip(min=0.0) / (squares + penalty)
     quick = _left_out_error(U, d, y - U @ (d * (U.T @ y)), [np.flatnonzero(blocks == b) for b in range(6)])
     slow = 0.0
     for block in range(6):
         kept, out = blocks != block, blocks == block
         A, b, mean = features[kept], targets[kept], features[kept].mean(axis=0)
-        w = np.linalg.solve((A - mean).T @ (A - mean) + penalty * np.eye(80), (A - mean).T @ (b - b.mean()))
+        w = np.linalg.solve((A - mean).T @ (A - mean) + penalty * np.eye(width), (A - mean).T @ (b - b.mean()))
         slow += float(((targets[out] - b.mean() - (features[out] - mean) @ w) ** 2).sum())
     assert quick == pytest.approx(slow)
 

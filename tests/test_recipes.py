@@ -125,7 +125,7 @@ MISTAKES = {
     '--env GuessNumber --eval_env_kwargs {"high":"9"}': "--eval_env_kwargs: high of turnenv/GuessNumber-v0 takes int",
     "--credit vine_ppo": "vine_ppo needs values from Monte-Carlo continuations",
     "--critic prob --credit turn_gae": "critic='prob' is not one of 'probe', 'model'; did you mean 'probe'",
-    '--critic_kwargs {"bufer":2}': "critic_kwargs has no option 'bufer'; did you mean 'buffer'",
+    '--critic_kwargs {"buffers":2}': "critic_kwargs has no option 'buffers'; did you mean 'buffer'",
     "--credit nowhere.py:f": "there is no file nowhere.py",
 }
 MISTAKES_THAT_TRL_READS = {

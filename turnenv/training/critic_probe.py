@@ -66,12 +66,23 @@ def solve_head(features: NDArray[Any], targets: Floats, blocks: Ints) -> Head:
 
 
 def _left_out_error(U: Floats, d: Floats, residuals: Floats, members: Sequence[Ints]) -> float:
+    """Squared errors of the blocks left out, where `W @ W.T` smooths the targets."""
+    W = np.column_stack([U * np.sqrt(d), np.full(len(residuals), len(residuals) ** -0.5)])
     total = 0.0
     for rows in members:
-        smoother = (U[rows] * d) @ U[rows].T + 1.0 / len(residuals)
-        left_out = np.linalg.lstsq(np.eye(len(rows)) - smoother, residuals[rows], rcond=None)[0]
+        w, r = W[rows], residuals[rows]
+        if len(rows) <= w.shape[1]:
+            left_out = _solve(np.eye(len(rows)) - w @ w.T, r)
+        else:
+            # The same by Woodbury's identity, on the smaller side.
+            left_out = r + w @ _solve(np.eye(w.shape[1]) - w.T @ w, w.T @ r)
         total += float(left_out @ left_out)
     return total
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    # It is singular where nothing is left to predict a block from.
+    return np.asarray(np.linalg.lstsq(matrix, right, rcond=None)[0])
 
 
 class Probe:

@@ -72,6 +72,14 @@ def test_a_run_records_what_was_done_and_what_it_took(finished, model):
     assert turn_level.spent.episodes == 16
     assert 16 <= turn_level.spent.env_turns <= 16 * 6
     assert turn_level.spent.env_turns <= turn_level.spent.sampled_tokens <= 4 * turn_level.spent.env_turns
+    turns, tokens = turn_level.spent.turns_per_episode, turn_level.spent.tokens_per_episode
+    assert turns is not None
+    assert tokens is not None
+    assert 1 <= turns.min <= turns.median <= turns.max <= 6
+    assert turns.mean == turn_level.spent.env_turns / 16
+    assert tokens.mean * 16 == turn_level.spent.sampled_tokens + (turn_level.spent.read_tokens or 0)
+    assert turn_level.spent.parameters == turn_level.spent.trained_parameters
+    assert (turn_level.spent.devices, turn_level.spent.device_seconds) == (1, turn_level.spent.train_seconds)
     assert turn_level.provenance.began < turn_level.provenance.ended
     assert turn_level.provenance.source == outcome_only.provenance.source
     assert turn_level.run.settings.model_hash == hash_model(str(model))

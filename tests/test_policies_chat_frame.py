@@ -160,3 +160,33 @@ def test_a_thought_that_the_template_opens_and_closes_is_none() -> None:
     tokenizer = byte_tokenizer(QWEN.replace("assistant\n' }}", "assistant\n<think>\n\n</think>\n\n' }}"))
     chat = ChatFrame.from_tokenizer(tokenizer)
     assert chat.text(tokenizer.encode("Paris", add_special_tokens=False)) == "Paris"
+
+
+THINKING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' + opening }}{% endif %}"
+)
+
+
+def test_a_template_that_cannot_render_says_what_it_lacks() -> None:
+    with pytest.raises(
+        ValueError, match=r"cannot render a conversation of texts.*'nothing' is undefined.*template_kwargs"
+    ):
+        ChatFrame.from_tokenizer(byte_tokenizer("{{ nothing.at_all }}" + THINKING))
+
+
+def test_a_template_without_tools_refuses_them() -> None:
+    frame = ChatFrame.from_tokenizer(byte_tokenizer(THINKING), pass_tools=True, template_kwargs={"opening": ""})
+    with pytest.raises(ValueError, match="pass_tools=True: the chat template writes no tools"):
+        frame.prompts(["s"], ["o"], [{"type": "function", "function": {"name": "search"}}])
+    assert frame.prompts(["s"], ["o"])
+
+
+def test_a_turn_is_cut_by_its_limit_alone() -> None:
+    tokenizer = byte_tokenizer(THINKING)
+    frame = ChatFrame.from_tokenizer(tokenizer, stop_strings=["stop"], template_kwargs={"opening": ""})
+    ids = [tokenizer(text)["input_ids"] for text in ("the key", "the key stop")]
+    assert frame.was_cut(ids[0])
+    assert not frame.was_cut(ids[1])
+    assert not frame.was_cut([*ids[0], frame.eos_ids[-1]])
+    assert not frame.was_cut([])

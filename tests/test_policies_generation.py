@@ -164,3 +164,15 @@ def test_filters_keep_what_they_say_and_renormalise() -> None:
 def test_impossible_sampling_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Sampling(**wrong)
+
+
+def test_a_model_without_attention_is_refused() -> None:
+    from transformers import Mamba2Config, Mamba2ForCausalLM
+
+    shape = {"hidden_size": 32, "num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "num_hidden_layers": 1}
+    model = Mamba2ForCausalLM(
+        Mamba2Config(vocab_size=20, pad_token_id=0, bos_token_id=1, eos_token_id=3, **shape)
+    ).eval()
+    sampler = make_sampler(model, pad_id=0, eos_ids=[3], sampling=Sampling())
+    with pytest.raises(ValueError, match=r"keeps its state in a cache of its own.*take a model with attention"):
+        sampler.turn([0], [[4, 5]], [2])

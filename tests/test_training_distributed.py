@@ -67,6 +67,12 @@ def test_three_steps_of_two_processes_equal_those_of_one(tmp_path: Path, method:
         assert [episode.faulted for episode in both["played"][0]["episode"]] == [False] * 8 + [True] * 8
 
 
+def test_a_sharded_policy_plays_and_trains_on_episodes_of_different_lengths(tmp_path: Path) -> None:
+    launch("two_shards.py", str(tmp_path))
+    for rank in range(2):
+        assert float((tmp_path / f"{rank}.txt").read_text()) < 1e-5
+
+
 def test_two_processes_sharing_a_group_equal_one(tmp_path: Path) -> None:
     launch("two_processes.py", str(tmp_path))
     played = torch.load(tmp_path / "played.pt", weights_only=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from key_world import KeyEnv, Recorder, config, largest_difference, logprobs_of, tiny_model, unpadded, word_tokenizer
+from plain_losses import CISPO_HIGH, HIGH, LIMIT, LOW, aggregated, relative, shared, token_losses
 from torch import Tensor
 from trl import GRPOTrainer
 
@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning"),
 ]
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "luspo", "sapo", "vespo")
-LOW, HIGH, CISPO_HIGH, LIMIT = 0.1, 0.3, 1.1, 12
 
 
 def play(folder: Path, **changes: Any) -> Recorder:
@@ -39,46 +38,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
     return play(tmp_path_factory.mktemp("played"))
 
 
-def shared(log_ratio: Tensor, turns: Tensor, level: str, reduction: str) -> Tensor:
-    """The log-ratio of each token of one row; `turns` is -1 where the environment wrote."""
-    result = torch.zeros_like(log_ratio)
-    for token in range(len(turns)):
-        if turns[token] < 0:
-            continue
-        own = {"token": [token], "turn": (turns == turns[token]).nonzero()[:, 0].tolist()}.get(
-            level, (turns >= 0).nonzero()[:, 0].tolist()
-        )
-        values = log_ratio[own]
-        result[token] = values.sum() if level == "turn" and reduction == "sum" else values.mean()
-    return result
-
-
-def vespo_weight(log_weight: Tensor, advantage: Tensor) -> Tensor:
-    """The gamma weight of VESPO with its default constants: k 2, λ 3 where the advantage is ≥ 0, else k 3, λ 2."""
-    k, lam = torch.where(advantage >= 0, 2.0, 3.0), torch.where(advantage >= 0, 3.0, 2.0)
-    return torch.exp(lam + k * log_weight - lam * torch.exp(log_weight))
-
-
-def token_losses(
-    loss: str, logp: Tensor, old: Tensor, turns: Tensor, advantage: Tensor, level: str, how: str
-) -> Tensor:
-    difference = (logp - old).detach()
-    ratio = torch.exp(shared(difference, turns, level, how)) * torch.exp(logp - logp.detach())
-    if loss == "cispo":
-        return -ratio.detach().clamp(max=CISPO_HIGH) * advantage * logp
-    if loss == "sapo":
-        temperature = torch.where(advantage > 0, 1.0, 1.05)
-        return -torch.sigmoid(temperature * (ratio - 1)) * 4 / temperature * advantage
-    if loss == "vespo":
-        log_weight = torch.zeros_like(logp)
-        for token in range(len(turns)):
-            unit = turns == turns[token] if level == "turn" else turns >= 0
-            log_weight[token] = difference[unit].sum()
-        return -vespo_weight(log_weight, advantage) * advantage * logp
-    return -torch.minimum(ratio * advantage, ratio.clamp(1 - LOW, 1 + HIGH) * advantage)
-
-
-def expected_gradient(trainer: Recorder, loss: str, level: str, how: str = "mean", rows: Any = None) -> list[Tensor]:
+def expected_gradient(
+    trainer: Recorder, loss: str, level: str, how: str = "mean", rows: Any = None, **changed: Any
+) -> list[Tensor]:
     """The gradient in plain torch, row by row, without padding; `rows` are those that count."""
     recorded, output = trainer.recorded[0]
     prompts, completions = unpadded(output)
@@ -91,20 +53,10 @@ def expected_gradient(trainer: Recorder, loss: str, level: str, how: str = "mean
             old = logprobs_of(tiny_model(), prompts[row], completions[row])
         logp = logprobs_of(trainer.model, prompts[row], completions[row])
         advantage = output["advantages"][row, : len(turns)]
-        per_token = token_losses(loss, logp, old, turns, advantage, level, how)
+        per_token = token_losses(loss, logp, old, turns, advantage, level, how, **changed)
         losses.append(per_token[turns >= 0])
     aggregated(loss, losses).backward()
     return [parameter.grad.clone() for parameter in trainer.model.parameters() if parameter.grad is not None]
-
-
-def aggregated(loss: str, losses: Sequence[Tensor]) -> Tensor:
-    if loss in ("grpo", "sapo"):
-        return torch.stack([row.mean() for row in losses]).mean()
-    if loss == "luspo":
-        return torch.stack([row.sum() for row in losses]).mean()
-    if loss == "dr_grpo":
-        return torch.stack([row.sum() for row in losses]).mean() / LIMIT
-    return torch.cat(list(losses)).mean()
 
 
 def gradient(trainer: Recorder, loss: str, level: str, how: str = "mean", drop: str = "") -> list[Tensor]:
@@ -118,11 +70,6 @@ def gradient(trainer: Recorder, loss: str, level: str, how: str = "mean", drop: 
     trainer.current_gradient_accumulation_steps = 1
     trainer._compute_loss(trainer.model, output).backward()
     return [parameter.grad.clone() for parameter in trainer.model.parameters() if parameter.grad is not None]
-
-
-def relative(ours: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    assert len(ours) == len(expected)
-    return largest_difference(ours, expected) / max(float(each.abs().max()) for each in expected)
 
 
 CASES = [(loss, level, "mean") for loss, level in itertools.product(LOSSES, LEVELS)]
@@ -151,6 +98,30 @@ def test_the_batch_is_ragged_and_its_ratios_are_clipped(played: Recorder) -> Non
     ]
     ratios = torch.cat(spread).exp()
     assert ((ratios < 1 - LOW) | (ratios > 1 + HIGH)).float().mean() > 0.2
+
+
+@pytest.mark.parametrize(
+    ("loss", "changed"),
+    [
+        ("dapo", {"delta": 1.05}),
+        ("sapo", {"sapo_temperature_pos": 2.0, "sapo_temperature_neg": 3.0}),
+        ("vespo", {"vespo_k_pos": 1.0, "vespo_lambda_pos": 2.0, "vespo_k_neg": 1.5, "vespo_lambda_neg": 1.0}),
+    ],
+)
+@pytest.mark.parametrize("level", LEVELS)
+def test_constants_of_the_losses_are_read(
+    played: Recorder, monkeypatch: pytest.MonkeyPatch, loss: str, changed: dict[str, Any], level: str
+) -> None:
+    output = played.recorded[0][1]
+    # What was worth doing has become likelier, and `delta` limits what was not.
+    monkeypatch.setitem(output, "advantages", -output["advantages"])
+    for name, value in changed.items():
+        monkeypatch.setattr(played.args, name, value)
+    expected = expected_gradient(played, loss, level, **changed)
+    assert relative(gradient(played, loss, level), expected) < 1e-5
+    # No episode of the batch as a whole is beyond `delta`.
+    if (loss, level) != ("dapo", "sequence"):
+        assert relative(expected, expected_gradient(played, loss, level)) > 1e-3
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -44,7 +44,9 @@ pytestmark = [
 
 def trained(folder: Path, env: Any = KeyEnv, model: Any = None, **changes: Any) -> Recorder:
     arguments = {
-        name: changes.pop(name) for name in ("env_kwargs", "credit_function", "peft_config") if name in changes
+        name: changes.pop(name)
+        for name in ("env_kwargs", "credit_function", "peft_config", "callbacks")
+        if name in changes
     }
     if "credit_function" in arguments:
         arguments["credit"] = arguments.pop("credit_function")
@@ -478,3 +480,20 @@ def test_an_estimator_of_ones_own_is_named_as_on_every_command_line(tmp_path: Pa
     named = trained(tmp_path / "named", credit=f"{tmp_path / 'mine.py'}:ones", credit_kwargs={"size": 2.0})
     _, output = named.recorded[0]
     assert set(output["advantages"].unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 5])
+def test_resuming_in_the_middle_of_a_batch_is_exact(tmp_path: Path, stop: int) -> None:
+    reused = {"num_iterations": 2, "per_device_train_batch_size": 8, "steps_per_generation": 2, "num_generations": 8}
+    settings = {"max_steps": 8, "learning_rate": 1e-2, "save_strategy": "steps", "save_steps": 1, **reused}
+    whole = trained(tmp_path / "whole", **settings)
+    trained(tmp_path / "parts", callbacks=[StopAfter(stop)], **settings)
+    torch.manual_seed(1234)
+    resumed = Recorder(
+        tiny_model(seed=1), KeyEnv, config(tmp_path / "parts", **settings), processing_class=word_tokenizer()
+    )
+    resumed.train(resume_from_checkpoint=True)
+    assert resumed.state.global_step == 8
+    assert len(whole.recorded) == 2
+    assert len(resumed.recorded) == (1 if stop < 5 else 0)
+    assert largest_difference(parameters(whole), parameters(resumed)) == 0.0

@@ -23,6 +23,8 @@ class End(StrEnum):
     """The task can no longer be solved."""
     TURN_LIMIT = "turn_limit"
     """The agent ran out of turns."""
+    TOKEN_LIMIT = "token_limit"
+    """The agent ran out of the tokens that an episode may have."""
     FAULT = "fault"
     """The infrastructure failed; the episode says nothing about the agent."""
 

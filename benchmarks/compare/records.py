@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
+from statistics import fmean, median
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -107,13 +109,37 @@ class Run(Record):
         return f"{'start' if self.method is None else self.method.label} seed {self.seed}"
 
 
+class Distribution(Record):
+    """How a count is distributed over episodes."""
+
+    mean: float
+    min: int
+    median: float
+    max: int
+
+    @classmethod
+    def of(cls, counts: Sequence[int]) -> Distribution | None:
+        """Of the counts of some episodes; None of none."""
+        if not counts:
+            return None
+        return cls(mean=fmean(counts), min=min(counts), median=median(counts), max=max(counts))
+
+
 class Spent(Record):
-    """What a run took; zeros for training where nothing was trained.
+    """What a run took; zeros for training where nothing was trained, None where it was not recorded.
 
     Attributes:
-        episodes: training episodes.
+        episodes: training episodes, faulted ones and those of dropped groups included.
         env_turns: turns taken in them.
         sampled_tokens: tokens the policy wrote in them.
+        read_tokens: tokens of their prompts and observations.
+        turns_per_episode: of the training episodes.
+        tokens_per_episode: sampled and read, of the training episodes.
+        parameters: of the policy.
+        trained_parameters: those of them that were trained.
+        devices: how many took part in training.
+        device_seconds: wall time of training × devices.
+        critic_forwards: forward passes of a critic, one per training episode that it read.
         train_seconds: wall time of training.
         eval_seconds: wall time of the evaluations.
         seconds: wall time of the process, imports included.
@@ -122,6 +148,14 @@ class Spent(Record):
     episodes: int = 0
     env_turns: int = 0
     sampled_tokens: int = 0
+    read_tokens: int | None = None
+    turns_per_episode: Distribution | None = None
+    tokens_per_episode: Distribution | None = None
+    parameters: int | None = None
+    trained_parameters: int | None = None
+    devices: int | None = None
+    device_seconds: float | None = None
+    critic_forwards: int | None = None
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
     seconds: float = 0.0

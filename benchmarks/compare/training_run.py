@@ -14,7 +14,7 @@ from transformers import TrainingArguments as Arguments
 
 from benchmarks.compare.checks import trainer_kwargs_for
 from benchmarks.compare.evaluation import HeldOut, summarise
-from benchmarks.compare.records import Checkpoint, Run, Spent
+from benchmarks.compare.records import Checkpoint, Distribution, Run, Spent
 from turnenv.adapters import AnyEnv
 from turnenv.training import TurnGRPOConfig, TurnGRPOTrainer
 from turnenv.types import Episode
@@ -62,8 +62,7 @@ def train(run: Run, env: AnyEnv, scratch: Path, tell: Callable[[int, str], None]
     tell(settings.steps, "evaluating")
     episodes = held_out.play(trainer.accelerator.unwrap_model(trainer.model))
     curve = as_columns([entry for entry in trainer.state.log_history if "return" in entry or "faults" in entry])
-    played = count_experience(curve, settings.groups * settings.num_generations)
-    spent = Spent(**played, train_seconds=train_seconds, eval_seconds=held_out.seconds)
+    spent = what_it_took(trainer, train_seconds, held_out.seconds)
     return Trained(episodes, tuple(watcher.checkpoints), curve, spent, args.to_sanitized_dict())
 
 
@@ -107,17 +106,26 @@ def as_columns(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[float | N
     return {name: [_number(entry.get(name)) for entry in entries] for name in names}
 
 
-def count_experience(curve: Mapping[str, Sequence[float | None]], episodes_a_step: int) -> dict[str, int]:
-    """Episodes, turns and sampled tokens of the logged steps (turns and tokens without those of faulted episodes)."""
-    length = len(curve[_STEP])
-    nothing: list[float | None] = [None] * length
-    turns = tokens = 0.0
-    for at in range(length):
-        whole = episodes_a_step * (1 - (curve.get("faults", nothing)[at] or 0.0))
-        turns_now = whole * (curve.get("turns", nothing)[at] or 0.0)
-        turns += turns_now
-        tokens += turns_now * (curve.get("turn_tokens", nothing)[at] or 0.0)
-    return {"episodes": length * episodes_a_step, "env_turns": round(turns), "sampled_tokens": round(tokens)}
+def what_it_took(trainer: TurnGRPOTrainer, train_seconds: float, eval_seconds: float) -> Spent:
+    """What a finished training run took."""
+    played = trainer.experience
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in trainer.model.parameters()]
+    devices = trainer.accelerator.num_processes
+    return Spent(
+        episodes=len(played.turns),
+        env_turns=sum(played.turns),
+        sampled_tokens=sum(played.sampled_tokens),
+        read_tokens=sum(played.read_tokens),
+        turns_per_episode=Distribution.of(played.turns),
+        tokens_per_episode=Distribution.of(played.tokens),
+        parameters=sum(size for size, _ in sizes),
+        trained_parameters=sum(size for size, trained in sizes if trained),
+        devices=devices,
+        device_seconds=train_seconds * devices,
+        critic_forwards=played.critic_forwards,
+        train_seconds=train_seconds,
+        eval_seconds=eval_seconds,
+    )
 
 
 def _number(value: Any) -> float | None:

@@ -1,6 +1,6 @@
 """Who plays: the protocols of a policy, plain functions as agents, and local language models (`local`)."""
 
-from turnenv.policies.protocol import Action, Conversation, PacedPolicy, Policy, PolicyFault
+from turnenv.policies.protocol import Action, Conversation, PacedPolicy, Policy, PolicyFault, PreparedPolicy
 from turnenv.policies.scripted import Scripted
 
-__all__ = ["Action", "Conversation", "PacedPolicy", "Policy", "PolicyFault", "Scripted"]
+__all__ = ["Action", "Conversation", "PacedPolicy", "Policy", "PolicyFault", "PreparedPolicy", "Scripted"]

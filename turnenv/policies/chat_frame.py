@@ -134,6 +134,12 @@ class ChatFrame:
         text = self._decode(ids[-longest - 1 :])
         return any(stop in text for stop in self.stop_strings)
 
+    def was_cut(self, ids: Sequence[int]) -> bool:
+        """True if a token limit ended the turn: neither an EOS nor a stop string did."""
+        if not ids or ids[-1] in self.eos_ids:
+            return False
+        return not (self.stop_strings and self.has_stop(ids))
+
     def _decode(self, ids: Sequence[int]) -> str:
         # Cleaning up would take spaces out of what the agent wrote.
         text = self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)

@@ -142,6 +142,11 @@ class TurnSampler:
             use_cache=True,
             logits_to_keep=1,
         )
+        if not hasattr(out, "past_key_values"):
+            raise ValueError(
+                f"{type(self.model).__name__} keeps its state in a cache of its own, which ragged turns would corrupt: "
+                "take a model with attention"
+            )
         self._cache = out.past_key_values
         if self._cache is None or self._cache.get_seq_length() != self._mask_BT.shape[1]:
             raise RuntimeError(

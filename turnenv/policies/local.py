@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,13 @@ from turnenv.extras import needs
 from turnenv.policies import Action
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.generation import Sampled, Sampling, TurnSampler, make_sampler
+from turnenv.policies.sharding import gathered
 
 with needs("train", "A local model"):
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_UNLIMITED = 1 << 30
 
 
 @dataclass(slots=True)
@@ -59,6 +63,8 @@ class ChatPolicy:
         model: a causal LM; it samples in eval mode and is left in the mode that it had.
         tokenizer: its tokenizer; with a chat template, or else a plain frame is used (see `ChatFrame`).
         max_turn_tokens: the most tokens that a turn may have; a turn cut there is closed by the environment's EOS.
+        max_episode_tokens: the most tokens that an episode may have after its prompt, sampled and read; an episode
+            without room for the next observation ends (`End.TOKEN_LIMIT`). None limits the episode by the context only.
         temperature: divides the logits; 0 is greedy.
         top_p: nucleus sampling; 1 keeps every token.
         top_k: keeps the k likeliest tokens; 0 keeps every one.
@@ -78,6 +84,7 @@ class ChatPolicy:
         tokenizer: PreTrainedTokenizerBase,
         *,
         max_turn_tokens: int = 256,
+        max_episode_tokens: int | None = None,
         temperature: float = 1.0,
         top_p: float = 1.0,
         top_k: int = 0,
@@ -89,7 +96,9 @@ class ChatPolicy:
     ) -> None:
         if max_turn_tokens < 1:
             raise ValueError(f"max_turn_tokens={max_turn_tokens}: a turn needs at least one token")
-        self.model, self.max_turn_tokens = model, max_turn_tokens
+        if max_episode_tokens is not None and max_episode_tokens < 1:
+            raise ValueError(f"max_episode_tokens={max_episode_tokens}: an episode needs at least one token")
+        self.model, self.max_turn_tokens, self.max_episode_tokens = model, max_turn_tokens, max_episode_tokens
         self.sampling = Sampling(temperature, top_p, top_k, generator)
         self.frame = frame or ChatFrame.from_tokenizer(
             tokenizer,
@@ -107,6 +116,7 @@ class ChatPolicy:
         self.streams = [TokenStream([]) for _ in system_prompts]
         self._turn = 0
         self._silent: set[int] = set()
+        self._spent: set[int] = set()
         self._sampler = self._make_sampler()
 
     def _make_sampler(self) -> TurnSampler:
@@ -119,6 +129,10 @@ class ChatPolicy:
             ends_turn=ends_turn,
         )
 
+    def playing(self) -> AbstractContextManager[None]:
+        """Holds all parameters of a sharded model while a batch is played; every process has to open it."""
+        return gathered(self.model)
+
     def act(self, rows: Sequence[int], observations: Sequence[str]) -> list[Action]:
         """Sample a turn in each running episode.
 
@@ -127,7 +141,7 @@ class ChatPolicy:
         """
         new_ids = self._read(rows, observations)
         speaking = [row for row in rows if row not in self._silent]
-        actions = dict.fromkeys(rows, Action("", (), ()))
+        actions = {row: Action("", (), (), out_of_tokens=row in self._spent) for row in rows}
         for row, sampled in zip(speaking, self._sample(speaking, new_ids), strict=True):
             self.streams[row].wrote(self._turn, sampled)
             actions[row] = Action(self.frame.text(sampled.ids), tuple(sampled.ids), tuple(sampled.logprobs))
@@ -144,6 +158,7 @@ class ChatPolicy:
             return dict(zip(rows, prompts, strict=True))
         ended = [self.streams[row].completion_ids[-1] in self.frame.eos_ids for row in rows]
         new_ids = dict(zip(rows, self.frame.replies(observations, ended), strict=True))
+        self._spent |= {row for row in rows if self._budget(row) <= len(new_ids[row])}
         self._silent |= {row for row in rows if self._room(row) <= len(new_ids[row])}
         for row in rows:
             if row not in self._silent:
@@ -162,7 +177,13 @@ class ChatPolicy:
             self.model.train(was_training)
 
     def _room(self, row: int) -> int:
-        return 1 << 30 if self.context is None else int(self.context) - len(self.streams[row])
+        context = _UNLIMITED if self.context is None else int(self.context) - len(self.streams[row])
+        return min(context, self._budget(row))
+
+    def _budget(self, row: int) -> int:
+        if self.max_episode_tokens is None:
+            return _UNLIMITED
+        return self.max_episode_tokens - len(self.streams[row].completion_ids)
 
     def _check_prompt(self, ids: Sequence[int]) -> None:
         if self.context is not None and len(ids) >= self.context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -23,6 +24,7 @@ class Action:
         fault: what failed in the infrastructure so that there is no action; "" if nothing did.
         reasoning: what the model wrote apart from it; recorded, and not given to the environment.
         usage: tokens and cost as the model's server counted them; None if no server did.
+        out_of_tokens: True if the agent may write no more, so that there is no action and the episode ends.
     """
 
     text: str
@@ -31,6 +33,7 @@ class Action:
     fault: str = ""
     reasoning: str = ""
     usage: Usage | None = None
+    out_of_tokens: bool = False
 
 
 class Policy(Protocol):
@@ -41,6 +44,14 @@ class Policy(Protocol):
 
     def act(self, rows: Sequence[int], observations: Sequence[str]) -> Sequence[Action | str]:
         """Act in the episodes `rows` (those still running) after reading what is new in each; one action per row."""
+
+
+@runtime_checkable
+class PreparedPolicy(Policy, Protocol):
+    """A policy that has to be prepared for each batch of episodes, such as a model whose parameters are sharded."""
+
+    def playing(self) -> AbstractContextManager[None]:
+        """Open while a batch is played."""
 
 
 class PolicyFault(RuntimeError):  # noqa: N818 (the glossary's word)

@@ -24,6 +24,10 @@ _PADDING = " \n "
 Message = dict[str, str]
 
 
+class CannotRenderError(ValueError):
+    """A chat template fails on an ordinary conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A place for text from outside, which the template may strip on either side."""
@@ -80,9 +84,20 @@ def prompt_frame(
         tools: their schemas, in which the spelling of a structural token becomes a slot.
         kwargs: passed to the chat template.
         structural: ids and spellings of the tokens that text from outside must not write.
+
+    Raises:
+        ValueError: if the template writes no tools, though there are some, or cannot render such a conversation.
     """
     if tools:
-        kwargs = {**kwargs, "tools": _marked(list(tools), structural)}
+        plain = prompt_frame(tokenizer, with_system, (), kwargs, structural)
+        frame = prompt_frame(
+            tokenizer, with_system, (), {**kwargs, "tools": _marked(list(tools), structural)}, structural
+        )
+        if frame == plain:
+            raise ValueError(
+                "pass_tools=True: the chat template writes no tools; drop it, since the system prompt describes them"
+            )
+        return frame
     user = {"role": "user", "content": OBSERVATION}
     if not with_system:
         return _slotted(tokenizer, [user], kwargs, structural)
@@ -90,7 +105,7 @@ def prompt_frame(
         frame = _slotted(tokenizer, [{"role": "system", "content": SYSTEM}, user], kwargs, structural)
         if frame.has_slot(SYSTEM):
             return frame
-    except TemplateError:
+    except CannotRenderError:
         pass
     return _slotted(tokenizer, [{"role": "user", "content": f"{SYSTEM}\n\n{OBSERVATION}"}], kwargs, structural)
 
@@ -126,7 +141,7 @@ def written(tokenizer: PreTrainedTokenizerBase, kwargs: Mapping[str, Any]) -> li
     talk = [{"role": role, "content": "."} for role in ("system", "user", "assistant", "user")]
     try:
         return [*sources, _render(tokenizer, talk, kwargs)]
-    except TemplateError:
+    except CannotRenderError:
         return [*sources, _render(tokenizer, talk[1:], kwargs)]
 
 
@@ -185,4 +200,11 @@ def _after_answer(text: str) -> str:
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: list[Message], kwargs: Mapping[str, Any]) -> str:
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **kwargs))
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **kwargs))
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise CannotRenderError(
+            f"the chat template cannot render a conversation of texts ({roles}): {error}; pass what it asks for as "
+            "template_kwargs (chat_template_kwargs in training), or another chat template"
+        ) from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from turnenv.core import TextVectorEnv
-from turnenv.policies import Action, Policy
+from turnenv.policies import Action, Policy, PreparedPolicy
 from turnenv.rollout.playing import Playing, as_action
 from turnenv.types import Episode
 
@@ -18,6 +19,17 @@ def play_in_lockstep(
     finished: Callable[[int, Episode], None],
 ) -> None:
     """Play one episode in each environment of the batch; arguments as of `turnenv.collect`."""
+    with policy.playing() if isinstance(policy, PreparedPolicy) else nullcontext():
+        _play(batch, policy, seeds, tasks, finished)
+
+
+def _play(
+    batch: TextVectorEnv,
+    policy: Policy,
+    seeds: Sequence[int],
+    tasks: Sequence[int] | None,
+    finished: Callable[[int, Episode], None],
+) -> None:
     options = None if tasks is None else {"task": list(tasks)}
     observations, info = batch.reset(seed=list(seeds), options=options)
     policy.begin([started["system_prompt"] for started in info["env_infos"]], batch.tools)
@@ -29,10 +41,7 @@ def play_in_lockstep(
         actions = _as_actions(policy.act(rows, [playing[row].observation for row in rows]), len(rows))
         texts: list[str | None] = [None] * len(seeds)
         for row, action in zip(rows, actions, strict=True):
-            if action.fault:
-                batch.envs[row].cut()
-                playing[row].break_off(action.fault)
-            else:
+            if not playing[row].stop(action, batch.envs[row]):
                 texts[row] = action.text
         observations, _, _, _, infos = batch.step(texts)
         for row, action in zip(rows, actions, strict=True):

@@ -8,7 +8,7 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from turnenv.core.contract import TextEnvironment
-from turnenv.policies import PacedPolicy, PolicyFault
+from turnenv.policies import Action, PacedPolicy, PolicyFault
 from turnenv.rollout.playing import Playing, as_action
 from turnenv.types import Episode
 
@@ -50,13 +50,9 @@ async def _play(
     while record.outcome is None:
         try:
             action = as_action(await conversation.act(record.observation))
-            fault = action.fault
         except PolicyFault as error:
-            fault = str(error) or type(error).__name__
-        if fault:
-            env.cut()
-            record.break_off(fault)
-        else:
+            action = Action("", fault=str(error) or type(error).__name__)
+        if not record.stop(action, env):
             observation, _, _, _, info = await to_thread.run_sync(env.step, action.text, limiter=threads)
             record.add(action, observation, info)
     return record.episode()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from turnenv.core.contract import read_outcome
+from turnenv.core.contract import TextEnvironment, read_outcome
 from turnenv.policies import Action
 from turnenv.types import End, Episode, Outcome, Turn
 from turnenv.version import __version__
@@ -50,10 +50,22 @@ class Playing:
         )
         self.observation, self.outcome = observation, read_outcome(info)
 
-    def break_off(self, fault: str) -> None:
-        """End the episode as a fault because the policy failed to act; its last turn has no action and no reward."""
-        self.turns.append(Turn(self.observation, "", 0.0, {}, 0, False))
-        self.observation, self.outcome = "", Outcome(0.0, False, End.FAULT, {}, fault)
+    def stop(self, action: Action, env: TextEnvironment) -> bool:
+        """End the episode if the policy did not act, and say whether it did not.
+
+        A failure is a fault, whose last turn has no action and no reward; an agent without tokens left gets the outcome
+        that the task gives to silence.
+        """
+        if not action.fault and not action.out_of_tokens:
+            return False
+        silence = env.cut()
+        if action.fault or not self.turns:
+            self.turns.append(Turn(self.observation, "", 0.0, {}, 0, False))
+        if action.fault:
+            self.observation, self.outcome = "", Outcome(0.0, False, End.FAULT, {}, action.fault)
+        else:
+            self.outcome = replace(silence, end=End.TOKEN_LIMIT)
+        return True
 
     def episode(self) -> Episode:
         """The finished episode."""

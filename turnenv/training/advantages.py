@@ -24,7 +24,7 @@ def turn_batch(
         [episode.turn_rewards for episode in episodes],
         [episode.outcome.reward for episode in episodes],
         [row // group_size for row in range(len(episodes))],
-        truncated=[episode.outcome.end is End.TURN_LIMIT for episode in episodes],
+        truncated=[episode.outcome.end in (End.TURN_LIMIT, End.TOKEN_LIMIT) for episode in episodes],
         faulted=[episode.faulted for episode in episodes],
         state_keys=[[turn.state_key for turn in episode.turns] for episode in episodes],
         values=values,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from transformers.utils.import_utils import is_torch_bf16_gpu_available
@@ -15,14 +16,15 @@ from turnenv.credit.checks import check_needs
 from turnenv.credit.critic_options import CriticOptions
 from turnenv.credit.options import check_choice
 from turnenv.training.ratio import LEVELS, REDUCTIONS
+from turnenv.training.settings import REFUSED
 
-_OF_THE_ESTIMATOR = {
-    "scale_rewards": "group",
-    "multi_objective_aggregation": "sum_then_normalize",
-    "reward_weights": None,
+_EMPTY: Mapping[str, Any] = {
+    "scale_rewards": True,
+    "include_for_metrics": [],
+    "include_num_input_tokens_seen": False,
 }
+"""Other spellings of a default."""
 _SHARDING = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
-_OF_TRLS_SAMPLER = {"min_p": None, "repetition_penalty": 1.0, "generation_kwargs": None}
 
 
 @dataclass
@@ -31,9 +33,12 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
 
     What differs from TRL:
 
-    * Completions are never cut at `max_completion_length`: an episode is as long as its turns, each of at most
-      `max_turn_tokens`, and what the environment says between them. That field only sets the constant by which
-      `loss_type="dr_grpo"` divides.
+    * Completions are not cut at `max_completion_length`, which is refused: an episode is as long as its turns, each of
+      at most `max_turn_tokens`, and what the environment says between them; `max_episode_tokens` limits all of it. What
+      limits the sampled tokens of an episode is the constant by which `loss_type="dr_grpo"` divides.
+    * `mask_truncated_completions` drops episodes that a limit cut: of turns, tokens, context, or of any turn's tokens.
+      They count for the statistics of their group.
+    * With `importance_sampling_level` "turn" or "sequence" each token keeps the advantage of its own turn.
     * `loss_type="dapo"`, TRL's default, averages over all sampled tokens of a batch, so a long turn weighs more than a
       short one with the same advantage; "grpo" averages over an episode's tokens first.
     * `bf16` is on by default only where the hardware has it.
@@ -87,12 +92,30 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     max_turn_tokens: int = field(
         default=256, metadata={"help": "The most tokens that the model may write in one turn."}
     )
+    max_episode_tokens: int | None = field(
+        default=None,
+        metadata={
+            "help": "The most tokens of an episode after its prompt, sampled and read; it then ends as token_limit, "
+            "with the task's outcome for silence."
+        },
+    )
     stop_strings: list[str] | None = field(
         default=None, metadata={"help": "Texts that end a turn as EOS does, for base models: '</tool>' '</answer>'."}
     )
     pass_tools: bool = field(
         default=False,
         metadata={"help": "Give the tools' schemas to the chat template; the system prompt describes them already."},
+    )
+    resample_dead_groups: bool = field(
+        default=False,
+        metadata={
+            "help": "Play further groups in place of those whose advantages are all zero, which teach nothing (DAPO's "
+            "dynamic sampling)."
+        },
+    )
+    max_resampled: int | None = field(
+        default=None,
+        metadata={"help": "The most groups that are played again in a batch; by default as many as it has."},
     )
     num_train_seeds: int | None = field(
         default=None,
@@ -103,6 +126,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         """Settle the defaults that depend on the machine and check combinations."""
+        self._refuse_unread()
         if self.bf16 is None:
             self.bf16: bool | None = not self.fp16 and not self.use_cpu and is_torch_bf16_gpu_available()
         with warnings.catch_warnings():
@@ -111,13 +135,20 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             super().__post_init__()
         check_needs(spec_of(self.credit), CRITIC_FIELDS)
         self._check_critic()
-        for name in ("max_turns", "max_turn_tokens", "num_train_seeds", "num_eval_seeds"):
+        for name in (
+            "max_turns",
+            "max_turn_tokens",
+            "max_episode_tokens",
+            "max_resampled",
+            "num_train_seeds",
+            "num_eval_seeds",
+        ):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self._check_ratio()
-        self._refuse(_OF_THE_ESTIMATOR, "the estimator makes the advantages; use credit and credit_kwargs instead")
-        self._refuse(_OF_TRLS_SAMPLER, "turns are sampled with temperature, top_p and top_k only")
+        if self.max_resampled is not None and not self.resample_dead_groups:
+            raise ValueError(f"max_resampled={self.max_resampled} would not be read without resample_dead_groups=True")
         if self.num_train_seeds is not None and self.num_train_seeds < self.groups_per_batch:
             raise ValueError(
                 f"num_train_seeds={self.num_train_seeds} does not fill one batch of {self.groups_per_batch} groups "
@@ -125,12 +156,6 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             )
         if self.temperature <= 0.0:
             raise ValueError(f"temperature={self.temperature}: a group needs variety and the loss divides by it")
-        if self.remove_unused_columns:
-            raise ValueError("remove_unused_columns=True would remove the episodes' seeds: leave it False")
-        if self.use_vllm:
-            raise ValueError(
-                "use_vllm=True: turns are sampled by turnenv's own engine, which does not drive vLLM; drop it"
-            )
 
     @property
     def credit_options(self) -> dict[str, Any]:
@@ -174,7 +199,9 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
                 "critic='probe', which reads the sharded policy itself"
             )
 
-    def _refuse(self, unread: dict[str, Any], why: str) -> None:
-        for name, default in unread.items():
-            if getattr(self, name) != default:
+    def _refuse_unread(self) -> None:
+        """Raise ValueError for a setting of TRL's that would not be read; before TRL acts on it."""
+        defaults = {field.name: field.default for field in fields(GRPOConfig)}
+        for name, why in REFUSED.items():
+            if name in defaults and getattr(self, name) not in (defaults[name], _EMPTY.get(name, defaults[name])):
                 raise ValueError(f"{name}={getattr(self, name)!r} would not be read: {why}")

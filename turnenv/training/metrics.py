@@ -60,14 +60,19 @@ def advantage_metrics(batch: TurnBatch, advantages: NDArray[np.float64]) -> dict
         `dead_groups`, the share of groups whose advantages are all zero (they teach nothing), and for turns
         k = 1, 2, … `advantage/turn_<k>/mean` and `advantage/turn_<k>/mean_abs` over the episodes that took the turn.
     """
-    groups = [batch.group_ids == group for group in np.unique(batch.group_ids)]
-    metrics = {"dead_groups": fmean(not advantages[rows].any() for rows in groups)}
+    metrics = {"dead_groups": len(dead_groups(batch, advantages)) / len(np.unique(batch.group_ids))}
     for k in range(batch.turn_mask.shape[1]):
         taken = advantages[batch.turn_mask[:, k], k]
         if taken.size:
             metrics[f"advantage/turn_{k + 1}/mean"] = float(taken.mean())
             metrics[f"advantage/turn_{k + 1}/mean_abs"] = float(np.abs(taken).mean())
     return metrics
+
+
+def dead_groups(batch: TurnBatch, advantages: NDArray[np.float64]) -> list[int]:
+    """The groups whose advantages are all zero, of advantages (B, K)."""
+    groups = np.unique(batch.group_ids)
+    return [int(group) for group in groups if not advantages[batch.group_ids == group].any()]
 
 
 def _summed(components: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -63,7 +63,7 @@ def readings_of(
     Args:
         rows: TRL's, with `episode` and `turn_of`.
         output: TRL's tensors, padded.
-        frame: renders the state that an episode was cut in by the turn limit; None where no such value is asked for.
+        frame: renders the state in which turns or tokens ran out; None where no such value is asked for.
         context: tokens that the model can read; a cut state that does not fit gets no value.
     """
     made = []
@@ -73,7 +73,7 @@ def readings_of(
         episode: Episode = row["episode"]
         prompt, written = ids[mask.bool()].tolist(), completion[: len(row["turn_of"])].tolist()
         after: list[int] = []
-        if frame is not None and episode.outcome.end is End.TURN_LIMIT and written:
+        if frame is not None and episode.outcome.end in (End.TURN_LIMIT, End.TOKEN_LIMIT) and written:
             ended = written[-1] in frame.eos_ids
             (after,) = frame.replies([episode.final_observation], [ended])
             if context is not None and len(prompt) + len(written) + len(after) > context:

@@ -1,0 +1,60 @@
+"""A batch that is trained on more than once goes into the checkpoints that fall in the middle of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import send_to_device
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from trl import GRPOTrainer
+
+Batches = Sequence[dict[str, Any]]
+
+
+def save_batch(folder: Path, rank: int, micro_step: int, batches: Batches) -> None:
+    """Write this process's part of the batch, whole or not at all.
+
+    Args:
+        folder: the checkpoint's.
+        rank: of the process.
+        micro_step: how many forward and backward passes came before.
+        batches: what is trained on in turn.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _path(folder, rank)
+    torch.save({"micro_step": micro_step, "batches": list(batches)}, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
+def load_batch(folder: Path, rank: int) -> tuple[int, Batches] | None:
+    """What `save_batch` wrote; None if the checkpoint falls between two batches."""
+    path = _path(folder, rank)
+    if not path.exists():
+        return None
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    return int(saved["micro_step"]), saved["batches"]
+
+
+def _path(folder: Path, rank: int) -> Path:
+    return folder / f"batch_{rank}.pt"
+
+
+class MidBatchTrainer(GRPOTrainer):  # type: ignore[misc]
+    """TRL's trainer, which resumes from the middle of a batch as if it had not stopped."""
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        if self._step % (self.args.steps_per_generation * self.num_iterations) and self._buffered_inputs:
+            folder = Path(self._get_output_dir(trial=trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+            save_batch(folder, self.accelerator.process_index, self._step, self._buffered_inputs)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        saved = None if checkpoint is None else load_batch(Path(checkpoint), self.accelerator.process_index)
+        if saved is not None:
+            self._step, batches = saved
+            self._buffered_inputs = send_to_device(batches, self.accelerator.device)

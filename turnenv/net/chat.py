@@ -108,8 +108,12 @@ class ChatServer:
 
         failure: ChatError
         try:
+            # As bytes, because the client makes a deep copy of a body of fields: the whole conversation, at every turn.
             response = await client.post(
-                "/chat/completions", cast_to=httpx.Response, body=dict(fields), options={"timeout": self.timeout}
+                "/chat/completions",
+                cast_to=httpx.Response,
+                content=json.dumps(fields).encode(),
+                options={"timeout": self.timeout, "headers": {"Content-Type": "application/json"}},
             )
             return read(json.loads(response.content))
         except openai.APIStatusError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.compare.records import Evaluation, Row, Run, Settings, Spent
 from benchmarks.harness.methods import Method
-from benchmarks.harness.provenance import Provenance
+from turnenv.evaluation.provenance import Provenance
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

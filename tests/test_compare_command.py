@@ -19,8 +19,8 @@ from benchmarks.compare.one_run import transcripts_path
 from benchmarks.compare.records import RowFile, Settings
 from benchmarks.compare.trainer_fields import trainer_fields
 from benchmarks.harness.methods import parse_methods
-from benchmarks.harness.models import hash_model
 from benchmarks.harness.options import parse_seeds
+from turnenv.policies.model_hash import hash_model
 from turnenv.training import TurnGRPOConfig
 from turnenv.types import Episode
 

@@ -14,7 +14,7 @@ from benchmarks.credit.suites import SUITES, chain
 from benchmarks.credit.truth import success_probability
 from benchmarks.credit.tuning import Tuned
 from benchmarks.harness.methods import Method
-from benchmarks.harness.provenance import provenance
+from turnenv.evaluation.provenance import provenance
 from turnenv.exact import softmax
 
 

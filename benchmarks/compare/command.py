@@ -21,12 +21,12 @@ from benchmarks.compare.records import RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.methods import Method, own_code, parse_methods
-from benchmarks.harness.models import hash_model
 from benchmarks.harness.options import add_methods, add_seeds, parse_seeds
 from benchmarks.harness.progress import make_display
-from benchmarks.harness.provenance import cores
 from benchmarks.harness.scheduler import Failure, Job, run_jobs
 from benchmarks.harness.settings import add_settings, read_settings
+from turnenv.evaluation.provenance import cores
+from turnenv.policies.model_hash import hash_model
 
 EXAMPLES = """\
 examples:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from benchmarks.compare.evaluation import HeldOut, summarise, write_transcripts
 from benchmarks.compare.records import Evaluation, Row, RowFile, Run, Settings, Spent
 from benchmarks.harness.progress import Status
-from benchmarks.harness.provenance import provenance
 from benchmarks.harness.scheduler import exit_with_parent, status_path
 from turnenv.adapters import load_env
 from turnenv.adapters.any_env import make_any
+from turnenv.evaluation.provenance import provenance
 
 if TYPE_CHECKING:
     from turnenv.types import Episode

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from benchmarks.harness.methods import Method
-from benchmarks.harness.provenance import Provenance
 from benchmarks.harness.rows import JsonLines, Record
 from benchmarks.harness.settings import DERIVED
+from turnenv.evaluation.provenance import Provenance
 
 SCHEMA = 1
 

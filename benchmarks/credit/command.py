@@ -16,10 +16,10 @@ from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.harness.methods import HELP, Method, check_methods, in_report_order, parse_methods
 from benchmarks.harness.options import parse_seeds
 from benchmarks.harness.progress import make_display
-from benchmarks.harness.provenance import cores
 from benchmarks.harness.scheduler import Failure, Job, run_jobs
 from benchmarks.harness.settings import add_settings, read_settings
 from turnenv.credit import ESTIMATORS
+from turnenv.evaluation.provenance import cores
 
 VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero", "oracle:scale=std")
 """Options that change results enough to stand beside every estimator's defaults."""

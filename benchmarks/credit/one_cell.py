@@ -15,8 +15,8 @@ from benchmarks.credit.faults import check
 from benchmarks.credit.measure import measure
 from benchmarks.credit.records import LabRow, LabRows, LabRun, runs_from_json
 from benchmarks.harness.progress import Status
-from benchmarks.harness.provenance import provenance
 from benchmarks.harness.scheduler import exit_with_parent, status_path
+from turnenv.evaluation.provenance import provenance
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,8 +11,8 @@ from pydantic import Field, TypeAdapter
 
 from benchmarks.credit.cells import Cell
 from benchmarks.harness.methods import Method
-from benchmarks.harness.provenance import Provenance
 from benchmarks.harness.rows import JsonLines, Record
+from turnenv.evaluation.provenance import Provenance
 
 SCHEMA = 2
 

@@ -2,78 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import binom
-from scipy.stats import t as student_t
 
+from turnenv.evaluation.intervals import Interval, mean_interval
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean over seeds with its two-sided confidence interval, in the unit of the values.
-
-    Attributes:
-        mean: the mean of the values.
-        half_width: the interval is `mean ± half_width`; NaN for a single value, which says nothing about spread.
-        count: how many values (seeds) there were.
-    """
-
-    mean: float
-    half_width: float
-    count: int
-
-    @property
-    def low(self) -> float:
-        """The lower end."""
-        return self.mean - self.half_width
-
-    @property
-    def high(self) -> float:
-        """The upper end."""
-        return self.mean + self.half_width
-
-    @property
-    def excludes_zero(self) -> bool:
-        """True if the whole interval lies on one side of zero; False if the half width is not known."""
-        return self.low > 0 or self.high < 0
-
-    def __format__(self, spec: str) -> str:
-        """`mean ± half width`, or the mean alone where the half width is not known; `+.1f` gives the mean its sign."""
-        spread = "" if math.isnan(self.half_width) else f" ± {format(self.half_width, spec.removeprefix('+'))}"
-        return f"{format(self.mean, spec)}{spread}"
-
-    def scaled(self, factor: float) -> Interval:
-        """The same interval in another unit, `factor` of it to one of the old."""
-        return Interval(self.mean * factor, self.half_width * abs(factor), self.count)
-
-
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The mean of independent values, with Student's t-interval (n - 1 degrees of freedom).
-
-    The half width is `t(n-1, (1 + confidence) / 2) · s / √n`, with `s` the unbiased standard deviation.
-
-    Args:
-        values: one value per seed, finite.
-        confidence: between 0 and 1.
-
-    Raises:
-        ValueError: if there are no values or one is not finite, or confidence is out of range.
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1; got {confidence}")
-    array = np.asarray(values, dtype=np.float64)
-    if array.size == 0:
-        raise ValueError("there are no values to take the mean of")
-    if not np.isfinite(array).all():
-        raise ValueError(f"every value must be finite; got {array.tolist()}")
-    mean = float(array.mean())
-    if array.size == 1:
-        return Interval(mean, math.nan, 1)
-    quantile = float(student_t.ppf((1 + confidence) / 2, array.size - 1))
-    return Interval(mean, quantile * float(array.std(ddof=1)) / math.sqrt(array.size), int(array.size))
+__all__ = ["Interval", "MedianInterval", "mean_interval", "median_interval", "paired_interval"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from benchmarks.harness.methods import Method
-from benchmarks.harness.provenance import Provenance
 from benchmarks.harness.rows import JsonLines, Record
 from benchmarks.harness.settings import DERIVED
+from turnenv.evaluation.provenance import Provenance
 
 SCHEMA = 1
 

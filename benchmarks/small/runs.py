@@ -10,8 +10,8 @@ import numpy as np
 from agents.small.collection import play
 from agents.small.learner import Learner, update
 from agents.small.worlds import World
-from benchmarks.harness.provenance import provenance
 from benchmarks.small.records import Row, Run
+from turnenv.evaluation.provenance import provenance
 
 Curve = tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]
 """Episodes played, turns played and the exact chance of success, one value per point each."""

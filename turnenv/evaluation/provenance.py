@@ -11,13 +11,13 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.harness.rows import Record
+from pydantic import BaseModel, ConfigDict
 
 _PACKAGES = ("turnenv", "torch", "transformers", "trl", "accelerate", "gymnasium", "numpy", "scipy")
 _SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
 
 
-class Provenance(Record):
+class Provenance(BaseModel):
     """Where a result comes from.
 
     Attributes:
@@ -33,6 +33,8 @@ class Provenance(Record):
         began: when the process began, UTC.
         ended: when it had its result, UTC.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     python: str
     versions: dict[str, str | None]

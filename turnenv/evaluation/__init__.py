@@ -1,0 +1,1 @@
+"""Playing a policy on a fixed set of episodes: kept through crashes, summed up with intervals."""

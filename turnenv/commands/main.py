@@ -17,6 +17,7 @@ COMMANDS = {
     "show": "show",
     "play": "play",
     "check": "check",
+    "evaluate": "evaluate",
     "train": "train",
     "probe-judge": "probe_judge",
     "completion": "completion",
@@ -29,6 +30,7 @@ examples:
   turnenv show GuessNumber
   printf '25\\n37\\n30\\n' | turnenv play GuessNumber --task 29 --seed 0
   turnenv check GuessNumber --no-parallel
+  turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20
   turnenv train --model agents/nano --env TriviaSearch --credit mt_grpo --max_steps 2
 
 in Python:

@@ -66,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
         raise MistakeError(str(error).replace("options['task']", "--task")) from error
     say: Callable[[str], None] = note if given.json else functools.partial(print, flush=True)
     say(f"{paint(env_id, 'bold')}, task {started['task']}, seed {seed}\n\n{visible(started['system_prompt'])}\n")
-    player: Player = _read_action if given.player == "me" else RandomPlayer(env, seed)
+    player: Player = read_action if given.player == "me" else RandomPlayer(env, seed)
     turns, closing, last = _play(env, observation, player, say)
     if not closing:
         note("\nstopped before the episode was over")
@@ -86,7 +86,7 @@ def _play(
     turns: list[Turn] = []
     say(visible(observation))
     while (action := player(observation)) is not None:
-        if player is not _read_action or not sys.stdin.isatty():
+        if player is not read_action or not sys.stdin.isatty():
             say(paint(f"> {visible(action)}", "dim"))
         after, _, terminated, truncated, info = env.step(action)
         paid, key, valid = info["reward_components"], info["state_key"], info["valid_action"]
@@ -99,7 +99,8 @@ def _play(
     return turns, {}, observation
 
 
-def _read_action(observation: str) -> str | None:
+def read_action(observation: str) -> str | None:
+    """An action that a person types; None at the end of the input."""
     lines: list[str] = []
     while True:
         if sys.stdin.isatty():

@@ -6,10 +6,11 @@ import argparse
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from turnenv.commands.catalogue import Entry, read_catalogue, read_example
-from turnenv.commands.console import Commands, Parser, paint, print_json, visible
+from turnenv.commands.console import Commands, MistakeError, Parser, paint, print_json, visible
 from turnenv.commands.episode_text import readable
 from turnenv.commands.ids import ID_HELP, resolve_id
 
@@ -20,29 +21,72 @@ _HELP = """
 examples:
   turnenv show GuessNumber
   turnenv show turnenv/TriviaSearch-v0 --json
+  turnenv show runs/monday/GuessNumber-v0.jsonl.gz --episode 3      (or …jsonl.gz:3)
 """
 
 
 def add_parser(commands: Commands[Parser]) -> Parser:
     """Add the command."""
     parser = commands.add_parser(
-        "show", help="an environment's prompt, tools, rewards and an example episode", epilog=_HELP
+        "show", help="an environment's prompt, tools, rewards and an example; or an episode of a file", epilog=_HELP
     )
-    parser.description = "Show an environment: its prompt, tools, rewards and an example episode of an expert."
-    parser.add_argument("id", metavar="ID", help=ID_HELP)
+    parser.description = (
+        "Show an environment: its prompt, tools, rewards and an example episode of an expert. Or show an episode of a "
+        "file of episodes, the first one by default."
+    )
+    parser.add_argument("id", metavar="ID|FILE[:N]", help=f"{ID_HELP}; or a file of episodes (.jsonl, .jsonl.gz)")
+    parser.add_argument("--episode", type=int, metavar="N", help="which episode of the file, from 1 on")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
     return parser
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print it."""
+    """Print it.
+
+    Raises:
+        MistakeError: if there is no such environment, file or episode.
+    """
+    if (found := _find_file(given.id)) is not None:
+        return _show_episode(found[0], given.episode or found[1], as_json=given.json)
+    if given.episode is not None:
+        raise MistakeError(f"--episode is for a file of episodes; there is no file {given.id}")
     env_id = resolve_id(given.id)
     shown = describe(env_id)
     if given.json:
         print_json(shown)
     else:
         print("\n\n".join(_sections(shown)))
+    return 0
+
+
+def _find_file(name: str) -> tuple[Path, int] | None:
+    """The file, and the number after its colon or 1; None if the name is none of a file."""
+    if Path(name).is_file():
+        return Path(name), 1
+    path, colon, number = name.rpartition(":")
+    if colon and number.isdigit() and Path(path).is_file():
+        return Path(path), int(number)
+    if name.endswith((".jsonl", ".jsonl.gz")):
+        raise MistakeError(f"there is no file {name}")
+    return None
+
+
+def _show_episode(path: Path, number: int, *, as_json: bool) -> int:
+    from turnenv.evaluation.episode_file import read_episodes
+
+    try:
+        episodes = read_episodes(path)
+    except ValueError as error:
+        raise MistakeError(f"{path} is no file of episodes: {error}") from error
+    if not 1 <= number <= len(episodes):
+        raise MistakeError(f"{path} has {len(episodes)} episodes, numbered from 1; there is no episode {number}")
+    episode = episodes[number - 1]
+    if as_json:
+        print_json({"number": number, "episodes": len(episodes), "episode": json.loads(episode.to_json())})
+        return 0
+    print(f"{paint(visible(episode.env_id), 'bold')}, seed {episode.seed}, episode {number} of {len(episodes)}")
+    print(readable(episode, colours=True))
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from turnenv.commands.console import Commands, MistakeError, Parser, print_json
 from turnenv.commands.exits import exit_code
 from turnenv.commands.ids import ID_HELP, resolve_id
+from turnenv.commands.json_option import read_object
 
 if TYPE_CHECKING:
     from turnenv.training import TurnGRPOConfig
@@ -94,10 +95,10 @@ def main(argv: Sequence[str], prog: str = "turnenv train", description: str = _A
     _add_arguments(parser, description)
     given, _ = parser.parse_known_args(argv)
     # Known before TRL is imported, which takes seconds.
-    options = _object("--credit_kwargs", given.credit_kwargs)
+    options = read_object("--credit_kwargs", given.credit_kwargs)
     _check_env(given.env or "TriviaSearch", given)
     if given.critic_kwargs is not None:
-        _check_critic(given.critic, _object("--critic_kwargs", given.critic_kwargs))
+        _check_critic(given.critic, read_object("--critic_kwargs", given.critic_kwargs))
     if given.credit is not None:
         _check_credit(given.credit, options, given.critic)
     if given.model is not None:
@@ -155,7 +156,7 @@ def _print_plan(arguments: RecipeArguments, args: TurnGRPOConfig, *, as_json: bo
     plan = {
         "model": arguments.model,
         "env": arguments.env,
-        "env_kwargs": _object("env_kwargs", arguments.env_kwargs),
+        "env_kwargs": read_object("env_kwargs", arguments.env_kwargs),
         "credit": args.credit,
         "credit_kwargs": args.credit_options,
         "critic": _check_credit(args.credit, args.credit_options, args.critic),
@@ -194,18 +195,6 @@ def _print_report(folder: Path, history: Sequence[Mapping[str, Any]], *, as_json
     print(f"metrics of every logged step: {folder / 'trainer_state.json'}; of the run: {folder / 'all_results.json'}")
 
 
-def _object(name: str, text: str | None) -> dict[str, Any]:
-    if text is None:
-        return {}
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise MistakeError(f"{name} is not JSON ({error}): {text!r}; write '{{\"max_turns\": 4}}'") from error
-    if not isinstance(value, dict):
-        raise MistakeError(f"{name} must be a JSON object, such as '{{\"max_turns\": 4}}'; got {text!r}")
-    return value
-
-
 def _check_credit(credit: str, options: Mapping[str, Any], critic: str | None) -> str | None:
     """The critic that an estimator is trained with, if it needs one."""
     from turnenv.credit import CRITIC_FIELDS, TRAINING_FIELDS, check_estimator, critic_for, spec_of
@@ -234,7 +223,7 @@ def _check_env(env: str, given: Any) -> str:
 
     env_id = resolve_id(env)
     for name in ("env_kwargs", "eval_env_kwargs"):
-        chosen = _object(f"--{name}", getattr(given, name))
+        chosen = read_object(f"--{name}", getattr(given, name))
         try:
             check_arguments(load_env(env_id), chosen, f"--{name}")
         except ValueError as error:

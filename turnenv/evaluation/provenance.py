@@ -55,6 +55,13 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def torch_device() -> str:
+    """What PyTorch runs a model on here: "cuda" or "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def provenance(device: str, began: datetime) -> Provenance:
     """Of this process, which has its result now."""
     commit, dirty = _git()

@@ -23,6 +23,7 @@ PAGES = {
     "turnenv/questions/README.md": 0,
     "turnenv/training/README.md": 1,
     "turnenv/judges/README.md": 0,
+    "turnenv/policies/README.md": 1,
     "benchmarks/README.md": 0,
 }
 NEEDS_A_MODEL = "<!-- needs a model -->\n"

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 _HELP = """
 examples:
-  turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20
+  turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20 --out runs/random
+  turnenv show runs/random/GuessNumber-v0.jsonl.gz --episode 3
   turnenv evaluate GuessNumber TriviaSearch Calculator --model openai:MODEL --base-url http://127.0.0.1:8000/v1 \\
       --episodes 100 --out runs/monday
-  turnenv show runs/monday/GuessNumber-v0.jsonl.gz --episode 3
 
 The key is read from OPENAI_API_KEY (or --api-key-env NAME) and is written nowhere. With --out, each finished episode
 is kept; the same command goes on where an earlier one was stopped or killed. Episodes that end in a fault of the server

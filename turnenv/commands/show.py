@@ -21,7 +21,8 @@ _HELP = """
 examples:
   turnenv show GuessNumber
   turnenv show turnenv/TriviaSearch-v0 --json
-  turnenv show runs/monday/GuessNumber-v0.jsonl.gz --episode 3      (or …jsonl.gz:3)
+
+Of a file of episodes, which `turnenv evaluate --out` keeps, FILE:3 or FILE --episode 3 shows the third.
 """
 
 
@@ -34,7 +35,7 @@ def add_parser(commands: Commands[Parser]) -> Parser:
         "Show an environment: its prompt, tools, rewards and an example episode of an expert. Or show an episode of a "
         "file of episodes, the first one by default."
     )
-    parser.add_argument("id", metavar="ID|FILE[:N]", help=f"{ID_HELP}; or a file of episodes (.jsonl, .jsonl.gz)")
+    parser.add_argument("id", metavar="ID", help=f"{ID_HELP}; or a file of episodes (.jsonl, .jsonl.gz)")
     parser.add_argument("--episode", type=int, metavar="N", help="which episode of the file, from 1 on")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)

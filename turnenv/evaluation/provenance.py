@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from turnenv.version import __version__
+
 _PACKAGES = ("turnenv", "torch", "transformers", "trl", "accelerate", "gymnasium", "numpy", "scipy")
 _SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
 
@@ -83,9 +85,7 @@ def provenance(device: str, began: datetime) -> Provenance:
 @cache
 def _hash_source() -> str:
     """What turnenv's own code and data were, committed or not."""
-    import turnenv
-
-    folder, digest = Path(turnenv.__file__).parent, sha256()
+    folder, digest = Path(__file__).parents[1], sha256()
     for path in sorted({path for pattern in _SOURCE_FILES for path in folder.rglob(pattern)}):
         digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return f"sha256:{digest.hexdigest()[:16]}"
@@ -93,8 +93,6 @@ def _hash_source() -> str:
 
 def _version(package: str) -> str | None:
     if package == "turnenv":
-        from turnenv import __version__
-
         return __version__
     try:
         return version(package)

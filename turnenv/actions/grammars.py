@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from turnenv.actions.json_calls import LONGEST_CALL, CallForm, as_json, describe, example_call
+from turnenv.actions.json_calls import CallForm, as_json, describe, example_call, object_or_text
 from turnenv.actions.meaning import Answer, Invalid, Parsed, ToolCall
 from turnenv.actions.tags import THINK, closed_spans, find_tag, first_block, misspelt, spoken, thinking_tags
 from turnenv.actions.xml_format import format_scores
@@ -214,7 +213,7 @@ class PlainGrammar:
             if name.lower() == "answer":
                 return Answer(rest.strip())
             if name in self._tools:
-                return ToolCall(name, _arguments(rest.strip()))
+                return ToolCall(name, object_or_text(rest.strip()))
         reason = f"no line begins with 'answer:' or a tool's name and a colon ({', '.join(sorted(self._tools))})"
         return Invalid(f"<{unclosed}> was opened but never closed, and {reason}" if unclosed else reason)
 
@@ -293,14 +292,3 @@ def _misread(read: Parsed) -> str:
     if isinstance(read, Invalid):
         return f"it would be refused, because {read.reason}"
     return f"it would be read as {str(read)[:200]}; leave out the tags or lines of actions in it and in the reasoning"
-
-
-def _arguments(rest: str) -> Mapping[str, Any] | str:
-    if rest.startswith("{") and len(rest) <= LONGEST_CALL:
-        try:
-            fields = json.loads(rest)
-        except (ValueError, RecursionError):
-            fields = None
-        if isinstance(fields, dict):
-            return fields
-    return rest

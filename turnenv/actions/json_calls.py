@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from turnenv.actions.meaning import Invalid, ToolCall
 from turnenv.actions.tags import find_tag
 
-__all__ = ["CallBlock", "CallForm", "as_json", "describe", "example_call"]
+__all__ = ["CallBlock", "CallForm", "as_json", "describe", "example_call", "object_or_text"]
 
 LONGEST_CALL = 120_000
 """Characters of a call at most: an argument of 100,000 and what stands around it."""
@@ -133,6 +133,18 @@ def as_json(fields: Mapping[str, Any]) -> str:
         return _TAG.sub(r"\\u003c", json.dumps(fields, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"arguments are written as JSON, and these cannot be: {error}") from None
+
+
+def object_or_text(text: str) -> Mapping[str, Any] | str:
+    """The JSON object that a text is, or the text itself."""
+    if text.startswith("{") and len(text) <= LONGEST_CALL:
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            fields = None
+        if isinstance(fields, dict):
+            return fields
+    return text
 
 
 def _json_block(text: str, start: int, inside: int, end: int, closing: str) -> CallBlock | None:

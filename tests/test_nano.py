@@ -113,3 +113,12 @@ def test_it_starts_as_weak_as_the_papers_base_model():
     start = measure(FOLDER, 1_024)
     for name, (target, within) in BASE_ROW.items():
         assert start[name] == pytest.approx(target, abs=within), name
+
+
+def test_the_prompt_is_the_question_alone(tokenizer):
+    """The policy was taught without a system prompt, and its template says so."""
+    from turnenv.policies.chat_frame import ChatFrame
+
+    frame = ChatFrame.from_tokenizer(tokenizer, eos_ids=[tokenizer.eos_token_id])
+    (ids,) = frame.prompts(["Answer the question."], ["Question: What is the capital of France?"])
+    assert tokenizer.decode(ids) == "<|user|>Question: What is the capital of France?<|end|><|assistant|>"

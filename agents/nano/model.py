@@ -9,6 +9,8 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from turnenv.policies.template import NO_SYSTEM_PROMPT
+
 _PAD, _END, _USER, _ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
 
 _PIECES = (
@@ -27,6 +29,7 @@ _PIECES = (
 """What the grammar repeats; each is one token, so that episodes are short."""
 
 CHAT_TEMPLATE = (
+    f"{NO_SYSTEM_PROMPT}"
     "{% for message in messages %}"
     "{% if message.role == 'user' %}<|user|>{{ message.content }}<|end|>"
     "{% elif message.role == 'assistant' %}<|assistant|>{{ message.content }}<|end|>{% endif %}"

@@ -10,8 +10,20 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-__all__ = ["OBSERVATION", "SYSTEM", "Frame", "Slot", "later_frame", "plain_prompt", "prompt_frame", "written"]
+__all__ = [
+    "NO_SYSTEM_PROMPT",
+    "OBSERVATION",
+    "SYSTEM",
+    "Frame",
+    "Slot",
+    "later_frame",
+    "plain_prompt",
+    "prompt_frame",
+    "written",
+]
 
+#: A chat template with this comment belongs to a policy that was taught without a system prompt, and gets none.
+NO_SYSTEM_PROMPT = "{# no system prompt #}"
 #: The names of slots, which also stand for their texts while a template is rendered.
 SYSTEM = "turnenvSystem"
 OBSERVATION = "turnenvObservation"
@@ -78,6 +90,8 @@ def prompt_frame(
 ) -> Frame:
     """The frame of a prompt; a template that refuses or drops a system role gets it in the first message.
 
+    A template that holds the comment `NO_SYSTEM_PROMPT` gets no system prompt.
+
     Args:
         tokenizer: it has a chat template.
         with_system: whether there is a system prompt.
@@ -99,7 +113,7 @@ def prompt_frame(
             )
         return frame
     user = {"role": "user", "content": OBSERVATION}
-    if not with_system:
+    if not with_system or NO_SYSTEM_PROMPT in str(tokenizer.chat_template):
         return _slotted(tokenizer, [user], kwargs, structural)
     try:
         frame = _slotted(tokenizer, [{"role": "system", "content": SYSTEM}, user], kwargs, structural)

@@ -217,3 +217,8 @@ def test_the_suite_is_quick():
     start = time.process_time()
     check_env("turnenv/GuessNumber-hard-v0")
     assert time.process_time() - start < 3.0
+
+
+def test_the_checks_print_nothing(capsys):
+    turnenv.check_env("turnenv/GuessNumber-v0", parallel=False)
+    assert capsys.readouterr().out == ""

@@ -282,7 +282,7 @@ def test_the_command_compares_and_resumes(tmp_path, capsys, monkeypatch):
         (["--env", "TriviaSearch"], "does not list its actions"),
         (["--env", "CartPole-v1"], "no transition table"),
         (["--env", "CreditChian-easy"], "did you mean turnenv/CreditChain-easy-v0"),
-        (["--env-kwargs", '{"lengths": 3}'], "unexpected keyword argument 'lengths'"),
+        (["--env-kwargs", '{"lengths": 3}'], "no argument 'lengths'; did you mean 'length'"),
         (["--methods", "mt_gpro"], "did you mean"),
         (["--methods", "oracle"], "true_advantages"),
         (["--methods", "grpo_or:lam=2"], "no option 'lam'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -162,7 +164,8 @@ def _claims_of_copies(
 
 def _check_by_gymnasium(env: TextEnvironment) -> None:
     try:
-        gymnasium_check_env(env, skip_render_check=env.spec is None)  # type: ignore[arg-type]
+        with contextlib.redirect_stdout(io.StringIO()):  # it tries render_mode="human" too
+            gymnasium_check_env(env, skip_render_check=env.spec is None)  # type: ignore[arg-type]
     except Exception as error:
         raise ContractError(f"Gymnasium's check_env: {error}") from error
 

@@ -10,6 +10,7 @@ import pytest
 
 import turnenv
 from turnenv import ContractError, Reply, TextEnv, check_env
+from turnenv.checker.turns import record
 from turnenv.commands.check import fresh_each_episode
 from turnenv.commands.main import main
 
@@ -222,3 +223,30 @@ def test_the_suite_is_quick():
 def test_the_checks_print_nothing(capsys):
     turnenv.check_env("turnenv/GuessNumber-v0", parallel=False)
     assert capsys.readouterr().out == ""
+
+
+class Flag(TextEnv[None]):
+    """An info of the right keys, one of them of a subclass of its type: bool is an int, numpy's float64 a float."""
+
+    max_turns, changed = 2, ("turn", True)
+
+    def start(self, rng, options):
+        return None, "hi"
+
+    def respond(self, state, action, rng):
+        return Reply.turn("go on")
+
+    def step(self, action):
+        result = super().step(action)
+        result[4].update([self.changed])
+        return result
+
+
+@pytest.mark.parametrize(
+    "changed", [("turn", True), ("turn_reward", np.float64(0.0)), ("state_key", True), ("valid_action", 1)]
+)
+def test_a_subclass_of_an_infos_type_is_not_the_type(changed):
+    env = Flag()
+    env.changed = changed
+    with pytest.raises(ContractError, match=rf"info at turn 1\[{changed[0]!r}\] is .*, expected a "):
+        record(env, lambda observation, turn: "x", 0)

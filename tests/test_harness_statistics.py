@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.harness.statistics import mean_interval, paired_interval
+from benchmarks.harness.statistics import mean_interval, median_interval, paired_interval
 
 
 def test_golden_interval_of_three_seeds():
@@ -68,3 +68,18 @@ def test_what_cannot_be_an_interval_is_refused(values, confidence, says):
 def test_pairs_need_a_seed_in_common():
     with pytest.raises(ValueError, match="no seed in common"):
         paired_interval({0: 1.0}, {1: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("values", "median", "low", "high", "confidence"),
+    [
+        ([3.0], 3.0, 3.0, 3.0, 0.0),
+        ([4.0, 1.0], 2.5, 1.0, 4.0, 0.5),
+        ([9.0, 1.0, 4.0], 4.0, 1.0, 9.0, 0.75),
+        ([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], 3.5, 1.0, 6.0, 0.96875),
+    ],
+)
+def test_the_median_of_few_values_has_their_range(values, median, low, high, confidence):
+    found = median_interval(values)
+    assert (found.median, found.low, found.high, found.count) == (median, low, high, len(values))
+    assert found.confidence == pytest.approx(confidence)

@@ -209,3 +209,11 @@ def test_the_default_is_the_atlas():
     assert observation.startswith("Question: ")
     assert info["system_prompt"].startswith("Answer the question.")
     assert not env.unwrapped.blocking
+
+
+def test_one_search_is_run_by_default():
+    env = TriviaSearch(max_turns=4)
+    question, _ = env.reset(seed=0)
+    call = make_grammar("xml").call("search", {"query": question})
+    assert "no searches are left" not in env.step(call)[0]
+    assert "no searches are left" in env.step(call)[0]

@@ -149,12 +149,15 @@ def test_what_is_not_for_text_is_refused(name):
         attempt()
 
 
-def test_frames_stacked_as_text_are_read():
-    stacked = lambda: wrappers.TransformObservation(  # noqa: E731
-        wrappers.FrameStackObservation(gymnasium.make(IDS[0]), 2), "\n".join, turnenv.UnicodeText()
-    )
-    with pytest.raises(TypeError, match="FrameStackObservation"):
-        turnenv.collect(stacked, turnenv.Scripted(scripted), [0])
+def test_frames_stacked_and_joined_are_text_again():
+    def stacked():
+        frames = wrappers.FrameStackObservation(gymnasium.make(IDS[0]), 2)
+        return wrappers.TransformObservation(frames, "\n".join, turnenv.UnicodeText())
+
+    (episode,) = turnenv.collect(stacked, turnenv.Scripted(scripted), [3])
+    steps = by_hand(stacked(), 3)
+    assert [turn.observation for turn in episode.turns] == [step[0] for step in steps[:-1]]
+    assert episode.turns[1].observation.count("\n") == 1
 
 
 def test_a_time_limit_ends_as_turn_limit_with_the_outcome_of_silence():

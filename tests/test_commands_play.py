@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -138,7 +139,17 @@ def test_random_calls_tools_in_the_grammar_that_the_prompt_explains() -> None:
 def at_a_terminal(command: list[str], typed: bytes, send: int | None = None) -> tuple[int, str]:
     """The exit code and the screen of a command that a person types into."""
     parent, child = pty.openpty()
-    ran = subprocess.Popen(command, stdin=child, stdout=child, stderr=child, start_new_session=True)
+    ran = subprocess.Popen(
+        command,
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        start_new_session=True,
+        # Tests that were started in the background ignore SIGINT, and so would the command.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    watchdog = threading.Timer(60, ran.kill)
+    watchdog.start()
     os.close(child)
     screen = b""
     while not screen.endswith(b"> "):
@@ -153,7 +164,9 @@ def at_a_terminal(command: list[str], typed: bytes, send: int | None = None) -> 
     except OSError:  # Linux says so when the other side is closed
         pass
     os.close(parent)
-    return ran.wait(timeout=30), screen.decode()
+    code = ran.wait(timeout=30)
+    watchdog.cancel()
+    return code, screen.decode()
 
 
 PLAY = [sys.executable, "-m", "turnenv", "play", "GuessNumber", "--task", "29", "--seed", "0"]

@@ -20,7 +20,7 @@ ASKED = [
     ("datasets", "datasets", "gymnasium.make('turnenv/MultiHopSearch-v0', questions='hotpot_qa')"),
     ("datasets", "datasets", "gymnasium.make('turnenv/Calculator-v0', problems='gsm8k')"),
     ("datasets", "pyarrow", "gymnasium.make('turnenv/TriviaSearch-v0', questions='own.parquet')"),
-    ("judge", "openai", "judges.EndpointJudge('m', 'Brief?', api_key='k').score([judges.Message('user', 'Hi')])"),
+    ("endpoint", "openai", "judges.EndpointJudge('m', 'Brief?', api_key='k').score([judges.Message('user', 'Hi')])"),
     (
         "train",
         "transformers",

@@ -159,7 +159,7 @@ def _of_status(error: APIStatusError, message: str) -> ChatError:
         return RefusedError(message)
     if status in (408, 409, 429) or status >= 500:
         failure = RetryableError(message)
-        failure.retry_after = read_retry_after(httpx.Headers(list(error.response.headers.items())))
+        failure.retry_after = read_retry_after(error.response.headers.get("Retry-After", ""))
         return failure
     return ChatError(message)
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import datetime
 import email.utils
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import tenacity
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["WaitAsAsked", "read_retry_after", "retried"]
 
@@ -51,9 +48,9 @@ async def retried(
     return await retrying(attempted)
 
 
-def read_retry_after(headers: httpx.Headers) -> float:
-    """Seconds in Retry-After, which is a number or a date; 0 when it is absent, past or unreadable."""
-    text = headers.get("Retry-After", "").strip()
+def read_retry_after(value: str) -> float:
+    """Seconds in a Retry-After header, a number or a date; 0 when it is empty, past or unreadable."""
+    text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:

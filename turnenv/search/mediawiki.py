@@ -201,7 +201,7 @@ class _StopWhenLate(tenacity.stop.stop_base):
 
 def _check(response: httpx.Response, host: str) -> None:
     """Raise ApiError unless the response is a MediaWiki answer."""
-    status, retry_after = response.status_code, read_retry_after(response.headers)
+    status, retry_after = response.status_code, read_retry_after(response.headers.get("Retry-After", ""))
     if status != 200:
         silence = f" and asked for {retry_after:.0f} s of silence" if retry_after else ""
         message = f"{host} answered HTTP {status}{silence}; {_FIXES.get(status, LATER)}"

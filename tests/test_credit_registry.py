@@ -24,6 +24,8 @@ def test_every_estimator_is_declared_in_full():
         assert spec.name == name == spec.function.__name__
         assert spec.title
         assert spec.formula
+        assert spec.granularity in ("trajectory", "turn")
+        assert spec.family in ("Monte Carlo", "temporal difference", "model-based")
         assert spec.needs <= set(OPTIONAL_FIELDS)
         assert spec.seeded == ("seed" in inspect.signature(spec.function).parameters)
         assert (spec.fresh() is spec.function) == (spec.make is None)

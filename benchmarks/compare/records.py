@@ -140,6 +140,8 @@ class Spent(Record):
         devices: how many took part in training.
         device_seconds: wall time of training × devices.
         critic_forwards: forward passes of a critic, one per training episode that it read.
+        restores: returns to an earlier point of a training episode, to branch from.
+        judge_calls: verdicts that judges were asked for in training episodes, stored ones included.
         train_seconds: wall time of training.
         eval_seconds: wall time of the evaluations.
         seconds: wall time of the process, imports included.
@@ -156,6 +158,8 @@ class Spent(Record):
     devices: int | None = None
     device_seconds: float | None = None
     critic_forwards: int | None = None
+    restores: int | None = None
+    judge_calls: int | None = None
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
     seconds: float = 0.0

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
+from benchmarks.compare.checklist import checklist_list
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed, warnings_about
 from benchmarks.compare.records import Row, Settings
 from benchmarks.compare.suites import Metric
@@ -30,6 +31,7 @@ def render(comparison: Comparison) -> str:
     if len(comparison.methods) > 1:
         parts += ["## Paired differences", _differences_caption(), _differences(comparison)]
     parts += ["## Budget", _budget(comparison), "## Reproduce", _reproduce(comparison)]
+    parts += ["## Checklist", _checklist_caption(), checklist_list(comparison)]
     parts += [f"> **Note.** {warning}" for warning in warnings_about(comparison)]
     return "\n\n".join(parts) + "\n"
 
@@ -111,6 +113,10 @@ def _budget(comparison: Comparison) -> str:
 def _wall(rows: Sequence[Row]) -> str:
     began, ended = min(row.provenance.began for row in rows), max(row.provenance.ended for row in rows)
     return f"{(ended - began).total_seconds() / 60:.1f} min"
+
+
+def _checklist_caption() -> str:
+    return "What the survey of credit assignment, arXiv 2604.09459, asks of a comparison (its Table 11)."
 
 
 def _reproduce(comparison: Comparison) -> str:

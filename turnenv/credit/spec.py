@@ -26,6 +26,8 @@ class EstimatorSpec:
         title: what tables and pictures call it.
         formula: the advantage of turn k of trajectory i in short, as Markdown.
         paper: where it was published, as Markdown; empty if nowhere.
+        granularity: what gets an advantage of its own, "trajectory" or "turn"; empty if unknown.
+        family: how credit is found, in the survey's words (arXiv 2604.09459), such as "Monte Carlo"; empty if unknown.
         needs: optional fields of a `TurnBatch` that it cannot do without.
         make: makes an object that remembers earlier batches, one per training run; None if nothing is remembered.
         seeded: True if it draws random numbers, so that every call should pass a `seed` of its own.
@@ -37,6 +39,8 @@ class EstimatorSpec:
     title: str
     formula: str = ""
     paper: str = ""
+    granularity: str = ""
+    family: str = ""
     needs: frozenset[str] = frozenset()
     make: Callable[[], Estimator] | None = None
     seeded: bool = False

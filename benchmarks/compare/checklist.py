@@ -130,7 +130,7 @@ def _definition(metric: Metric) -> str:
 def _variance(comparison: Comparison) -> str:
     seeds = len(comparison.seeds)
     few = "" if seeds >= _ENOUGH_SEEDS else f", fewer than {_ENOUGH_SEEDS}"
-    return f"{seeds} seed{"s" * (seeds != 1)}{few}; 95 % interval (Student's t), differences paired by seed"
+    return f"{seeds} seed{'s' * (seeds != 1)}{few}; 95 % interval (Student's t), differences paired by seed"
 
 
 def _device_hours(comparison: Comparison) -> str:

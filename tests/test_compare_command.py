@@ -14,12 +14,13 @@ from tiny_policy import save_tiny_policy
 from benchmarks.__main__ import main
 from benchmarks.compare.command import plan
 from benchmarks.compare.evaluation import held_out_plan
+from benchmarks.compare.one_run import groups_path, transcripts_path
 from benchmarks.compare.one_run import main as run_one
-from benchmarks.compare.one_run import transcripts_path
 from benchmarks.compare.records import RowFile, Settings
 from benchmarks.compare.trainer_fields import trainer_fields
 from benchmarks.harness.methods import parse_methods
 from benchmarks.harness.options import parse_seeds
+from turnenv.groups import read_groups
 from turnenv.policies.model_hash import hash_model
 from turnenv.training import TurnGRPOConfig
 from turnenv.types import Episode
@@ -120,6 +121,17 @@ def test_transcripts_are_kept_and_readable(finished, capsys):
     shown = capsys.readouterr().out
     assert "mt_grpo seed 3: 2 of 5 kept episodes" in shown
     assert shown.count("Guess the number between 1 and 50.") == 2
+
+
+def test_whole_groups_of_training_are_kept_with_their_advantages(finished):
+    out, rows = finished
+    for each in rows:
+        path = groups_path(out, each.run_id)
+        assert path.exists() == (each.run.method is not None)
+        groups = read_groups(path) if path.exists() else []
+        assert {group.step for group in groups} <= {1, 2}
+        assert all(group.estimator == each.run.method.name and group.run == each.run_id for group in groups)
+        assert all(len(group.members) == 4 for group in groups)
 
 
 def test_a_finished_run_is_not_repeated_and_the_report_can_be_rebuilt(finished, model, capsys):

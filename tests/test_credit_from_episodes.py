@@ -20,7 +20,7 @@ def played(actions):
 
 
 def test_training_tells_gigpo_which_turns_were_taken_from_one_state():
-    from turnenv.training.advantages import turn_batch
+    from turnenv.groups import turn_batch
 
     episodes = [played(("a0", "a1", "a2", "a3", "a0", "a1")), played(("a3", "a2", "a1", "a0", "a3", "a2"))]
     batch = turn_batch(episodes, 2)

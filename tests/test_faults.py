@@ -154,7 +154,7 @@ def searches_then_answers():
 
 def test_a_fault_is_left_out_of_the_gradient_and_counted(backend):
     pytest.importorskip("torch")
-    from turnenv.training.advantages import turn_batch
+    from turnenv.groups import turn_batch
     from turnenv.training.metrics import episode_metrics
 
     def played(seeds):

@@ -11,7 +11,7 @@ from critic_world import STATES, Stairs, exact_values, stairs_policy, stairs_tok
 from key_world import Recorder, config
 
 from turnenv.credit import value_targets
-from turnenv.training.advantages import turn_batch
+from turnenv.groups import turn_batch
 from turnenv.training.reading import readings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is deprecated:FutureWarning")

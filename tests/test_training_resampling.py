@@ -10,8 +10,8 @@ from key_world import KeyEnv, Recorder, config, largest_difference, plain_gradie
 
 from turnenv import Reply
 from turnenv.credit import ESTIMATORS
+from turnenv.groups import turn_batch
 from turnenv.training import seed_dataset
-from turnenv.training.advantages import turn_batch
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is deprecated:FutureWarning"),

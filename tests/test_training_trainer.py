@@ -32,8 +32,8 @@ from trl import GRPOTrainer
 from turnenv import Episode, Scripted, collect
 from turnenv.credit import CRITIC_FIELDS, ESTIMATORS, TRAINING_FIELDS, AlignmentWeighted, TurnBatch
 from turnenv.credit.checks import OPTIONAL_FIELDS
+from turnenv.groups import turn_batch
 from turnenv.training import TurnGRPOTrainer, seed_dataset
-from turnenv.training.advantages import turn_batch
 from turnenv.training.lm_head import only_sampled_tokens
 
 pytestmark = [

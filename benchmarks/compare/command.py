@@ -50,6 +50,7 @@ what is written to --out:
   table.md     means with 95 % intervals over seeds, paired differences, budget (also printed)
   curves.png   one panel per metric, one band per method
   episodes/    held-out episodes of every run; `python -m benchmarks transcripts DIR` shows them
+  groups/      whole groups of training at five moments, with the advantages that were used
   logs/        what each run printed
 
 A comparison that was stopped, even by kill -9, goes on when the same command is given again: finished runs are kept,
@@ -89,7 +90,7 @@ def run(given: argparse.Namespace) -> int:
             failures = _run_missing(plan(settings, methods, seeds), given.out, given.jobs)
             if RowFile(given.out).read():
                 print(write_report(given.out))
-                print(f"in {given.out}: table.md, curves.png, rows.jsonl, episodes/, logs/", file=sys.stderr)
+                print(f"in {given.out}: table.md, curves.png, rows.jsonl, episodes/, groups/, logs/", file=sys.stderr)
     except Timeout as error:
         raise ValueError(f"another comparison is running in {given.out}: wait for it, or give another --out") from error
     for failure in failures:

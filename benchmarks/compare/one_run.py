@@ -51,6 +51,11 @@ def transcripts_path(folder: Path, run_id: str) -> Path:
     return folder / "episodes" / f"{run_id}.jsonl"
 
 
+def groups_path(folder: Path, run_id: str) -> Path:
+    """Where a few whole groups of a run's training are kept."""
+    return folder / "groups" / f"{run_id}.jsonl"
+
+
 class _Reporter:
     """Reports to the harness how far the run is."""
 
@@ -91,7 +96,9 @@ def _train(run: Run, folder: Path, status: _Reporter, began: datetime) -> tuple[
 
     scratch = folder / "scratch" / run.run_id
     shutil.rmtree(scratch, ignore_errors=True)
-    result = train(run, load_env(run.settings.env), scratch, status.tell)
+    groups = groups_path(folder, run.run_id)
+    groups.unlink(missing_ok=True)
+    result = train(run, load_env(run.settings.env), scratch, groups, status.tell)
     row = Row(
         run_id=run.run_id,
         run=run,

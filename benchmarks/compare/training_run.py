@@ -16,7 +16,7 @@ from benchmarks.compare.checks import trainer_kwargs_for
 from benchmarks.compare.evaluation import HeldOut, summarise
 from benchmarks.compare.records import Checkpoint, Distribution, Run, Spent
 from turnenv.adapters import AnyEnv
-from turnenv.training import TurnGRPOConfig, TurnGRPOTrainer
+from turnenv.training import GroupLog, TurnGRPOConfig, TurnGRPOTrainer
 from turnenv.types import Episode
 
 _STEP = "step"
@@ -41,19 +41,23 @@ class Trained:
     trainer_arguments: dict[str, Any]
 
 
-def train(run: Run, env: AnyEnv, scratch: Path, tell: Callable[[int, str], None]) -> Trained:
+def train(run: Run, env: AnyEnv, scratch: Path, groups: Path, tell: Callable[[int, str], None]) -> Trained:
     """Train and evaluate.
 
     Args:
         run: what to do; it must have a method.
         env: a registered id, or a function that makes an environment.
         scratch: a folder that the trainer may write to.
+        groups: the file that a few whole groups are kept in, with the advantages that were used.
         tell: called with the step and a note for the progress bar.
     """
     settings = run.settings
     args = trainer_config(run, scratch)
     watcher = _Watcher(settings.eval_every, tell)
-    trainer = TurnGRPOTrainer(settings.model, env, args, env_kwargs=settings.env_kwargs, callbacks=[watcher])
+    log = GroupLog(groups, run.run_id)
+    trainer = TurnGRPOTrainer(
+        settings.model, env, args, env_kwargs=settings.env_kwargs, callbacks=[watcher], group_log=log
+    )
     held_out = HeldOut(settings, env, run.seed, _tokenizer(trainer))
     watcher.held_out = held_out
     began = time.monotonic()

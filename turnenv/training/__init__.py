@@ -12,6 +12,7 @@ from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.generation import Sampling
 from turnenv.policies.local import ChatPolicy, TokenStream
 from turnenv.training.config import TurnGRPOConfig
+from turnenv.training.group_log import GroupLog
 from turnenv.training.metrics import episode_metrics
 from turnenv.training.seeds import seed_dataset
 from turnenv.training.trainer import TurnGRPOTrainer
@@ -19,6 +20,7 @@ from turnenv.training.trainer import TurnGRPOTrainer
 __all__ = [
     "ChatFrame",
     "ChatPolicy",
+    "GroupLog",
     "Sampling",
     "TokenStream",
     "TurnGRPOConfig",

@@ -9,27 +9,6 @@ from numpy import float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turnenv.credit import TurnBatch
-from turnenv.types import End, Episode
-
-
-def turn_batch(
-    episodes: Sequence[Episode], group_size: int, values: Sequence[Sequence[float]] | None = None
-) -> TurnBatch:
-    """Make an estimator's input from B episodes; each `group_size` consecutive ones are a group.
-
-    Of the optional fields it has those of `turnenv.credit.TRAINING_FIELDS`, and `values` if a critic gave them.
-    """
-    return TurnBatch.from_ragged(
-        [episode.turn_rewards for episode in episodes],
-        [episode.outcome.reward for episode in episodes],
-        [row // group_size for row in range(len(episodes))],
-        truncated=[episode.outcome.end in (End.TURN_LIMIT, End.TOKEN_LIMIT) for episode in episodes],
-        faulted=[episode.faulted for episode in episodes],
-        state_keys=[[turn.state_key for turn in episode.turns] for episode in episodes],
-        values=values,
-    )
-
 
 def turns_of_tokens(turn_of: Sequence[Sequence[int]], width: int) -> Tensor:
     """The turn that each token was sampled in.

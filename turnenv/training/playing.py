@@ -17,10 +17,10 @@ from trl.models import unwrap_model_for_generation
 from turnenv.adapters import AnyEnv
 from turnenv.core import TextVectorEnv
 from turnenv.credit import Estimator
+from turnenv.groups import turn_batch
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.local import ChatPolicy
 from turnenv.rollout import collect, vectorise
-from turnenv.training.advantages import turn_batch
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.experience import Experience
 from turnenv.training.metrics import dead_groups

@@ -7,23 +7,27 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
+from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from turnenv.adapters import AnyEnv, load_env
 from turnenv.core import TextVectorEnv
 from turnenv.core.arguments import check_arguments
 from turnenv.credit import Estimator
+from turnenv.groups import turn_batch
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.local import eos_ids_of
-from turnenv.training.advantages import spread_over_tokens, turn_batch, turns_of_tokens
+from turnenv.training.advantages import spread_over_tokens, turns_of_tokens
 from turnenv.training.buffer import MidBatchTrainer
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.critic_making import Plan
 from turnenv.training.episode_log import replace_last
 from turnenv.training.experience import Experience
+from turnenv.training.group_log import GroupLog
 from turnenv.training.loss import TurnLossTrainer
 from turnenv.training.memory import Memory
 from turnenv.training.metrics import advantage_metrics, episode_metrics
@@ -63,6 +67,7 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         optimizers: as in transformers' Trainer.
         quantization_config: for a model given by path.
         peft_config: trains an adapter (LoRA) instead of the model.
+        group_log: keeps a few whole groups with the advantages that were used, for `turnenv view`.
         **refused: arguments of TRL's trainer for what the environment does here; each raises an error that says so.
 
     Attributes:
@@ -91,6 +96,7 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         optimizers: tuple[torch.optim.Optimizer | None, torch.optim.lr_scheduler.LambdaLR | None] = (None, None),
         quantization_config: Any = None,
         peft_config: Any = None,
+        group_log: GroupLog | None = None,
         **refused: Any,
     ) -> None:
         refuse_arguments(refused)
@@ -108,6 +114,8 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         self._batches: dict[tuple[str, int], TextVectorEnv] = {}
         self._rows: list[dict[str, Any]] = []
         self.experience = Experience()
+        self._group_log = group_log
+        self._credit_name = args.credit if credit is None else getattr(credit, "__name__", type(credit).__name__)
         for dataset in (train_dataset, eval_dataset):
             check_rows(dataset)
         self._given_dataset = train_dataset
@@ -182,7 +190,22 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         self._correct(length_metrics(episodes, self.chat_frame))
         if self.log_completions:
             replace_last(self._logs, gather_object([row["episode"] for row in inputs]), advantages_BK)
+        if self._group_log is not None and self.model.training:
+            self._keep_groups(self._group_log, inputs, advantages_BK)
         return output
+
+    def _keep_groups(self, log: GroupLog, rows: Sequence[Row], advantages_BK: NDArray[np.float64]) -> None:
+        step, batches_per_step = self.state.global_step + 1, _batches_per_step(self.args)
+        if not log.due(step, self.state.max_steps, max(1, round(1 / batches_per_step))):
+            return
+        episodes: list[Episode] = gather_object([row["episode"] for row in rows])
+        if self.accelerator.is_main_process:
+            trained = [self._is_trained(episode) for episode in episodes]
+            credit = self._credit_name, self.args.credit_options
+            log.write(step, *credit, episodes, advantages_BK, self._group_size, trained, self._text_of)
+
+    def _text_of(self, token: int) -> str:
+        return str(self.processing_class.decode([token]))
 
     @property
     def _group_size(self) -> int:
@@ -219,8 +242,11 @@ def _seeds_needed(args: TurnGRPOConfig) -> int:
         return args.num_train_seeds
     if args.max_steps <= 0:
         return _DEFAULT_SEEDS
-    batches_per_step = args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations)
-    return int(math.ceil(args.max_steps * batches_per_step) * args.groups_per_batch)
+    return int(math.ceil(args.max_steps * _batches_per_step(args)) * args.groups_per_batch)
+
+
+def _batches_per_step(args: TurnGRPOConfig) -> float:
+    return float(args.gradient_accumulation_steps / (args.steps_per_generation * args.num_iterations))
 
 
 def _tokenizer_of(model: str | PreTrainedModel, args: TurnGRPOConfig) -> PreTrainedTokenizerBase:

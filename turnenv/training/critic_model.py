@@ -102,7 +102,7 @@ class ValueModel:
             return
         first = self._accelerator.process_index * len(self._readings)
         local = [
-            torch.as_tensor(targets_K, dtype=torch.float32, device=self.head.weight.device)
+            torch.as_tensor(targets_K, dtype=self.head.weight.dtype, device=self.head.weight.device)
             for targets_K in targets[first : first + len(self._readings)]
         ]
         if not self._fitted:
@@ -140,7 +140,7 @@ class ValueModel:
         bf16 = self._accelerator.mixed_precision == "bf16"
         with self._accelerator.autocast() if bf16 else nullcontext():
             states = states_at(self.backbone, self.backbone, readings, self._pad_id, self._accelerator.device)
-        values: Tensor = self.head(states.float()).squeeze(-1)
+        values: Tensor = self.head(states.to(self.head.weight.dtype)).squeeze(-1)
         return torch.split(values, [len(each.positions) for each in readings])
 
     def _chunks(self) -> Iterator[slice]:

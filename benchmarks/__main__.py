@@ -48,6 +48,7 @@ COMMANDS = {
     "search-latency": Entry("benchmarks.speed.search_latency", "how long a batch waits for a live search server"),
     "generation-speed": Entry("benchmarks.speed.generation_speed", "rollouts with the KV cache kept and without"),
     "trainer-overhead": Entry("benchmarks.speed.trainer_overhead", "TRL's trainer against a bare loop"),
+    "critic-cost": Entry("benchmarks.speed.critic_cost", "time and memory of a step with a critic and without"),
     "estimator-cost": Entry("benchmarks.speed.estimator_cost", "CPU time of every estimator on a large batch"),
 }
 

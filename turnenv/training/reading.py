@@ -97,14 +97,19 @@ def states_at(
     Returns:
         Float (P, H), episode by episode.
     """
-    longest = max(1, *(len(each.ids) for each in readings))
-    ids_RT = torch.full((len(readings), longest), pad_id)
+    # Nothing after the last position is read, and up to there episodes of a group are often the same.
+    read = [tuple(each.ids[: max(each.positions, default=0) + 1]) for each in readings]
+    rows = {ids: row for row, ids in enumerate(dict.fromkeys(read))}
+    longest = max(1, *map(len, rows))
+    ids_RT = torch.full((len(rows), longest), pad_id)
     mask_RT = torch.zeros_like(ids_RT)
     mask_RT[:, 0] = 1
-    for row, each in enumerate(readings):
-        ids_RT[row, : len(each.ids)] = torch.tensor(each.ids)
-        mask_RT[row, : len(each.ids)] = 1
-    rows_P = torch.tensor([row for row, each in enumerate(readings) for _ in each.positions], dtype=torch.long)
+    for ids, row in rows.items():
+        ids_RT[row, : len(ids)] = torch.tensor(ids)
+        mask_RT[row, : len(ids)] = 1
+    rows_P = torch.tensor(
+        [rows[ids] for ids, each in zip(read, readings, strict=True) for _ in each.positions], dtype=torch.long
+    )
     columns_P = torch.tensor([position for each in readings for position in each.positions], dtype=torch.long)
     kept: list[Tensor] = []
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from key_world import (
+    PAD,
     AlwaysBroken,
     KeyEnv,
     Recorder,
@@ -30,7 +31,7 @@ from turnenv.training.critic import Critic
 from turnenv.training.critic_making import policy_states
 from turnenv.training.critic_model import ValueModel
 from turnenv.training.memory import CRITIC_FILE
-from turnenv.training.reading import Reading, reading, readings_of
+from turnenv.training.reading import Reading, reading, readings_of, states_at
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is deprecated:FutureWarning"),
@@ -163,6 +164,34 @@ def test_an_episode_gets_the_same_values_whatever_it_is_padded_with(tmp_path: Pa
             due = hidden[len(prompt) + row["turn_of"].index(turn) - 1]
             assert torch.allclose(states[at], due, atol=1e-5)
             at += 1
+
+
+def test_equal_beginnings_are_read_once_and_nothing_after_the_last_position() -> None:
+    backbone, widths = tiny_model().base_model, list[torch.Size]()
+
+    def call(**inputs: torch.Tensor) -> Any:
+        widths.append(inputs["input_ids"].shape)
+        return backbone(**inputs)
+
+    readings = [
+        Reading([4, 5, 6, 7, 8, 9], [1, 3]),
+        Reading([4, 5, 6, 7, 10], [3]),
+        Reading([4, 5, 6], []),
+        Reading([], []),
+        Reading([4, 5, 6, 7], [1, 3]),
+        Reading([4, 6, 6], [1, 0]),
+    ]
+    states = states_at(backbone, call, readings, PAD, torch.device("cpu"))
+    due = [
+        backbone(input_ids=torch.tensor([each.ids])).last_hidden_state[0, position]
+        for each in readings
+        for position in each.positions
+    ]
+    assert torch.allclose(states, torch.stack(due), atol=1e-5)
+    # [4, 5, 6, 7], what is read of nothing ([4], []), and [4, 6].
+    assert widths == [(4, 4)]
+    alone = states_at(backbone, backbone, [Reading([], [])], PAD, torch.device("cpu"))
+    assert alone.shape == (0, 32)
 
 
 # 2, 3: what the estimator makes of the values

@@ -100,7 +100,7 @@ def states_at(
     # Nothing after the last position is read, and up to there episodes of a group are often the same.
     read = [tuple(each.ids[: max(each.positions, default=0) + 1]) for each in readings]
     rows = {ids: row for row, ids in enumerate(dict.fromkeys(read))}
-    longest = max(1, *map(len, rows))
+    longest = max(1, max(map(len, rows)))
     ids_RT = torch.full((len(rows), longest), pad_id)
     mask_RT = torch.zeros_like(ids_RT)
     mask_RT[:, 0] = 1

@@ -211,6 +211,31 @@ def test_faulted_episodes_are_in_no_denominator(tmp_path: Path, loss: str) -> No
     assert relative(gradient(trainer, loss, "turn"), expected_gradient(trainer, loss, "turn", rows=live)) < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("loss", "entropy_coef"), [("grpo", 0.0), ("grpo", 0.3), ("dr_grpo", 0.0), ("sapo", 0.0), ("luspo", 0.3)]
+)
+def test_the_logged_loss_is_of_the_episodes_that_did_not_fault(tmp_path: Path, loss: str, entropy_coef: float) -> None:
+    settings = {"loss_type": loss, "max_turn_tokens": 6, "max_turns": 3, "entropy_coef": entropy_coef}
+    args = config(tmp_path, gradient_accumulation_steps=2, per_device_train_batch_size=8, **settings)
+    trainer = Recorder(tiny_model(), KeyEnv, args, processing_class=word_tokenizer(), env_kwargs={"breaks": True})
+    trainer.max_completion_length = LIMIT
+    trainer.train()
+    rows, output = trainer.recorded[0]
+    losses = list[Tensor]()
+    for row, fields in enumerate(rows):
+        turns = torch.tensor(fields["turn_of"])
+        if not fields["episode"].faulted:
+            # On-policy every ratio is 1, whatever the tokens' probabilities are.
+            zeros, advantage = torch.zeros(len(turns)), output["advantages"][row, : len(turns)]
+            losses.append(token_losses(loss, zeros, zeros, turns, advantage, "token", "mean")[turns >= 0])
+    assert 4 < len(losses) < 16
+    due, logged = float(aggregated(loss, losses)), trainer.state.log_history[0]
+    assert abs(due) > 1e-3
+    if entropy_coef:
+        assert logged["policy_loss"] == pytest.approx(due, abs=2e-6)
+    assert logged["loss"] == pytest.approx(due - entropy_coef * logged["entropy"], abs=2e-6)
+
+
 @pytest.mark.parametrize("cut", [{"top_k": 3}, {"top_p": 0.7}])
 def test_no_ratio_is_taken_to_a_distribution_that_was_cut(tmp_path: Path, cut: dict[str, Any]) -> None:
     settings = {"num_iterations": 1, **cut}

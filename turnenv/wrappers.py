@@ -15,6 +15,7 @@ from turnenv.adapters import AnyEnv, as_text_env
 from turnenv.core import Reply, UnicodeText
 from turnenv.core.contract import closing_info, read_outcome, turn_info
 from turnenv.core.state_keys import hash_state
+from turnenv.core.tally import JUDGE_CALLS
 from turnenv.judges import Judge, JudgeError, Message
 from turnenv.types import End, Outcome
 
@@ -167,6 +168,7 @@ class JudgedTurns(TurnRewardWrapper):
     def revise(self, action: str, reply: Reply) -> Reply:
         """Add the judge's verdict to the turn's rewards; end the episode as a fault if there is none."""
         self._transcript += (Message("assistant", action), Message("user", reply.text))
+        JUDGE_CALLS.add()
         try:
             verdict = float(self._judge.score(self._transcript))
         except JudgeError as error:

@@ -127,6 +127,8 @@ def what_it_took(trainer: TurnGRPOTrainer, train_seconds: float, eval_seconds: f
         devices=devices,
         device_seconds=train_seconds * devices,
         critic_forwards=played.critic_forwards,
+        restores=played.restores,
+        judge_calls=played.judge_calls,
         train_seconds=train_seconds,
         eval_seconds=eval_seconds,
     )

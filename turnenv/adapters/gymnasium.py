@@ -16,6 +16,7 @@ from turnenv.adapters.wrapped import time_limits
 from turnenv.core import UnicodeText
 from turnenv.core.contract import closing_info, turn_info
 from turnenv.core.state_keys import hash_state
+from turnenv.core.tally import RESTORES
 from turnenv.types import End, Outcome
 
 if TYPE_CHECKING:
@@ -229,6 +230,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Return to a snapshot; it can be restored again."""
+        RESTORES.add()
         self.__dict__.update(copy.deepcopy(dict(snapshot)))
 
     def _moving(self) -> list[str]:

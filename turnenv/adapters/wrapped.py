@@ -13,6 +13,7 @@ from gymnasium.spaces import Text
 from gymnasium.wrappers import NormalizeReward, OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from turnenv.core.contract import TextEnvironment, closing_info
+from turnenv.core.tally import RESTORES
 from turnenv.types import End, Outcome
 
 __all__ = ["WrappedTextEnv", "time_limits", "without_checks", "wrappers_of"]
@@ -138,6 +139,7 @@ class WrappedTextEnv(gymnasium.Wrapper[str, str, str, str]):
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Return to a snapshot; it can be restored again."""
+        RESTORES.add()
         self.env = copy.deepcopy(snapshot["env"])
         self._base = self.env.unwrapped  # type: ignore[assignment]
         self._over, self._turn = snapshot["over"], snapshot["turn"]

@@ -17,6 +17,7 @@ from turnenv.core.arguments import check_options
 from turnenv.core.noise import TurnGenerator
 from turnenv.core.spaces import UnicodeText
 from turnenv.core.state_keys import hash_state
+from turnenv.core.tally import RESTORES
 from turnenv.core.transcript import exchange, opening, show
 from turnenv.types import End, Outcome
 
@@ -295,6 +296,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
 
         The transcript of `render` is not restored.
         """
+        RESTORES.add()
         self._state = copy.deepcopy(snapshot.state)
         self._task, self._turn, self._over = snapshot.task, snapshot.turn, snapshot.over
         self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed

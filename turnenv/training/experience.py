@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from turnenv.core.tally import JUDGE_CALLS, RESTORES
 from turnenv.types import Episode
 
 
@@ -17,17 +19,29 @@ class Experience:
         sampled_tokens: that the policy wrote in each episode.
         read_tokens: of each episode's prompt and observations.
         critic_forwards: episodes that a critic read.
+        restores: returns to snapshots while they were played.
+        judge_calls: verdicts that were asked for while they were played.
     """
 
     turns: list[int] = field(default_factory=list)
     sampled_tokens: list[int] = field(default_factory=list)
     read_tokens: list[int] = field(default_factory=list)
     critic_forwards: int = 0
+    restores: int = 0
+    judge_calls: int = 0
 
     @property
     def tokens(self) -> list[int]:
         """Sampled and read, of each episode."""
         return [sampled + read for sampled, read in zip(self.sampled_tokens, self.read_tokens, strict=True)]
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count what environments do in this process meanwhile."""
+        restores, judge_calls = RESTORES.value, JUDGE_CALLS.value
+        yield
+        self.restores += RESTORES.value - restores
+        self.judge_calls += JUDGE_CALLS.value - judge_calls
 
     def add(self, episodes: Sequence[Episode], read_tokens: Sequence[int]) -> None:
         """Count a batch; `read_tokens` holds one number per episode."""

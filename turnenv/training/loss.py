@@ -39,7 +39,25 @@ class TurnLossTrainer(GRPOTrainer):  # type: ignore[misc]
         with only_sampled_tokens(model, inputs["tool_mask"]):
             loss: torch.Tensor = super()._compute_loss(model, inputs)
         check(self._unsettled is None, "its loss does not score a batch by _get_per_token_logps_and_entropies")
-        return loss
+        return loss + self._of_faults(loss.detach(), float(inputs.get("rows_per_live_row", 1.0)))
+
+    def _of_faults(self, loss: torch.Tensor, rows_per_live_row: float) -> torch.Tensor | float:
+        """What the value of TRL's loss lacks, whose policy term it divides by the faulted episodes too.
+
+        Its gradient lacks nothing: `turnenv.training.ratio.settle` has scaled that.
+        """
+        if rows_per_live_row == 1.0:
+            return 0.0
+        training = self.model.training
+        logged = self._metrics["train" if training else "eval"]
+        accumulated = self.current_gradient_accumulation_steps if training else 1.0
+        policy: torch.Tensor | float = loss
+        if self._entropy_bonus_enabled:
+            policy = logged["policy_loss"][-1] / accumulated
+            logged["policy_loss"][-1] *= rows_per_live_row
+        elif self.aux_loss_enabled:
+            policy = loss - self.router_aux_loss_coef * logged["aux_loss"][-1] / accumulated
+        return (rows_per_live_row - 1.0) * policy
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """TRL's; when its loss calls this, the ratio is settled (see `turnenv.training.ratio.settle`)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -87,7 +88,8 @@ class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
         seeds = [row["seed"] for row in rows]
         if self._own_seeds:
             seeds = seeds_of_their_own(seeds, self.accelerator.process_index * len(rows), self.num_generations)
-        episodes = collect(self._vector_env(len(rows)), policy, seeds, tasks=tasks)
+        with self.experience.counting() if self.model.training else nullcontext():
+            episodes = collect(self._vector_env(len(rows)), policy, seeds, tasks=tasks)
         played = list(zip(episodes, policy.streams, strict=True))
         if self.model.training:
             self.experience.add(

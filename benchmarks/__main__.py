@@ -36,7 +36,9 @@ class CommandModule(Protocol):
 
 COMMANDS = {
     "compare": Entry("benchmarks.compare.command", "train by several methods and seeds, and report with intervals"),
-    "report": Entry("benchmarks.compare.report", "make table.md and curves.png again from a comparison's rows"),
+    "report": Entry(
+        "benchmarks.compare.report", "make report.html, table.md and curves.png again from what a comparison recorded"
+    ),
     "transcripts": Entry("benchmarks.compare.transcripts", "show a few held-out episodes of each run of a comparison"),
     "evaluate": Entry("benchmarks.compare.evaluate", "let a model or the scripted experts play held-out tasks"),
     "credit": Entry("benchmarks.credit.command", "measure how estimators assign credit, against exact truth"),

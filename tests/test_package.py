@@ -24,6 +24,7 @@ PAGES = {
     "turnenv/training/README.md": 1,
     "turnenv/judges/README.md": 0,
     "turnenv/policies/README.md": 1,
+    "turnenv/report/README.md": 1,
     "benchmarks/README.md": 0,
 }
 NEEDS_A_MODEL = "<!-- needs a model -->\n"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from turnenv.checker import ContractError, check_env
     from turnenv.core import Reply, Snapshot, TextEnv, TextVectorEnv, UnicodeText
     from turnenv.policies import Action, Policy, Scripted
+    from turnenv.report import show
     from turnenv.rollout import collect
     from turnenv.types import End, Episode, Outcome, Turn
 
@@ -36,12 +37,14 @@ __all__ = [
     "__version__",
     "check_env",
     "collect",
+    "show",
 ]
 
 _NAMES_OF_A_MODULE = {
     "checker": ("ContractError", "check_env"),
     "core": ("Reply", "Snapshot", "TextEnv", "TextVectorEnv", "UnicodeText"),
     "policies": ("Action", "Policy", "Scripted"),
+    "report": ("show",),
     "rollout": ("collect",),
     "types": ("End", "Episode", "Outcome", "Turn"),
 }

@@ -104,18 +104,28 @@ def turn_batch(
     episodes: Sequence[Episode],
     group_size: int,
     values: Sequence[Sequence[float]] | None = None,
+    **known: Any,
+) -> TurnBatch:
+    """`batch_of` B episodes of which each `group_size` consecutive ones are a group."""
+    return batch_of(episodes, [row // group_size for row in range(len(episodes))], values=values, **known)
+
+
+def batch_of(
+    episodes: Sequence[Episode],
+    group_ids: Sequence[int],
     *,
+    values: Sequence[Sequence[float]] | None = None,
     parents: Sequence[tuple[int, int]] | None = None,
     true_advantages: Sequence[Sequence[float]] | None = None,
 ) -> TurnBatch:
-    """Make an estimator's input from B episodes; each `group_size` consecutive ones are a group.
+    """Make an estimator's input from B episodes.
 
     Of the optional fields it has those of `turnenv.credit.TRAINING_FIELDS`, and those that are given.
     """
     return TurnBatch.from_ragged(
         [episode.turn_rewards for episode in episodes],
         [episode.outcome.reward for episode in episodes],
-        [row // group_size for row in range(len(episodes))],
+        group_ids,
         truncated=[episode.outcome.end in (End.TURN_LIMIT, End.TOKEN_LIMIT) for episode in episodes],
         faulted=[episode.faulted for episode in episodes],
         state_keys=[[turn.state_key for turn in episode.turns] for episode in episodes],

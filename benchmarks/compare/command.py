@@ -46,6 +46,7 @@ examples:
       --trainer-kwargs '{"bf16": true, "per_device_train_batch_size": 8}' --out results/qwen
 
 what is written to --out:
+  report.html  all of it on one page, with the episodes turn by turn: open it in a browser
   rows.jsonl   one line per finished run: settings, provenance, curve, evaluation
   table.md     means with 95 % intervals over seeds, paired differences, budget (also printed)
   curves.png   one panel per metric, one band per method
@@ -90,7 +91,10 @@ def run(given: argparse.Namespace) -> int:
             failures = _run_missing(plan(settings, methods, seeds), given.out, given.jobs)
             if RowFile(given.out).read():
                 print(write_report(given.out))
-                print(f"in {given.out}: table.md, curves.png, rows.jsonl, episodes/, groups/, logs/", file=sys.stderr)
+                print(
+                    f"in {given.out}: report.html, table.md, curves.png, rows.jsonl, episodes/, groups/, logs/",
+                    file=sys.stderr,
+                )
     except Timeout as error:
         raise ValueError(f"another comparison is running in {given.out}: wait for it, or give another --out") from error
     for failure in failures:

@@ -38,7 +38,7 @@ def trailing_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float6
 
 def draw_curves(comparison: Comparison, path: Path) -> None:
     """Write the picture: training curves as bands, the held-out evaluations as markers at their steps."""
-    metrics = _panels(comparison)
+    metrics = panels(comparison)
     columns = 2 if len(metrics) in (2, 4) else min(3, len(metrics))
     lines = math.ceil(len(metrics) / columns)
     with curve_style():
@@ -54,7 +54,8 @@ def draw_curves(comparison: Comparison, path: Path) -> None:
         save(figure, path)
 
 
-def _panels(comparison: Comparison) -> tuple[Metric, ...]:
+def panels(comparison: Comparison) -> tuple[Metric, ...]:
+    """The metrics that have a panel."""
     named = {metric.name: metric for metric in comparison.suite.metrics}
     extra = tuple(named[name] for name in ("return", "turns") if name in named and not named[name].headline)
     return comparison.suite.headline + extra
@@ -66,12 +67,12 @@ def _draw_panel(axis: Axes, comparison: Comparison, metric: Metric) -> None:
     for number, method in enumerate(comparison.methods):
         colour, rows = COLOURS[number % len(COLOURS)], comparison.trained[method.label]
         style, marker = LINE_STYLES[number % len(LINE_STYLES)], MARKERS[number % len(MARKERS)]
-        steps, mean, half = _band(list(rows.values()), metric)
+        steps, mean, half = band(list(rows.values()), metric)
         axis.plot(steps, mean, color=colour, linestyle=style, linewidth=1.6, label=method.title)
         axis.fill_between(steps, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
         # Side by side, so that equal values do not hide each other.
         shift = (number - (len(comparison.methods) - 1) / 2) * 0.012 * comparison.settings.steps
-        for step, interval in _held_out(comparison, rows, metric):
+        for step, interval in held_out(comparison, rows, metric):
             _mark(axis, step + shift, interval, colour=colour, marker=marker)
     if start := list(values_by_seed(comparison.starts, metric).values()):
         _mark(axis, 0, mean_interval(start), colour="0.35", marker="*", label="start")
@@ -86,7 +87,7 @@ def _mark(axis: Axes, step: float, interval: Interval, *, colour: str, marker: s
     axis.errorbar(step, interval.mean, spread, color=colour, marker=marker, **look)
 
 
-def _held_out(comparison: Comparison, rows: Mapping[int, Row], metric: Metric) -> list[tuple[int, Interval]]:
+def held_out(comparison: Comparison, rows: Mapping[int, Row], metric: Metric) -> list[tuple[int, Interval]]:
     """(step, interval over seeds) of the evaluations on the way and at the end."""
     by_step: dict[int, list[float]] = {}
     for row in rows.values():
@@ -97,7 +98,7 @@ def _held_out(comparison: Comparison, rows: Mapping[int, Row], metric: Metric) -
     return [(step, mean_interval(values)) for step, values in sorted(by_step.items()) if values]
 
 
-def _band(rows: Sequence[Row], metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def band(rows: Sequence[Row], metric: Metric) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """The smoothed curves: steps, mean over seeds, half width of its 95 % interval (0 for one seed), each (T,)."""
     curves = [row.curve for row in rows if metric.key in row.curve]
     if not curves:

@@ -1,4 +1,4 @@
-"""Make the table and the picture of a comparison again, from its rows alone."""
+"""Make the page, the table and the picture of a comparison again, from what is recorded."""
 
 from __future__ import annotations
 
@@ -13,22 +13,36 @@ from benchmarks.harness.options import add_folder
 EXAMPLES = """\
 examples:
   python -m benchmarks report results/compare
+  python -m benchmarks report results/compare --max-mb 40
+
+report.html is one file that asks the network for nothing: the answer, what it rests on, and the episodes turn by turn.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_folder(parser)
+    parser.add_argument("--max-mb", type=float, default=15.0, help="how large report.html may become")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Write both files and print the table."""
-    print(write_report(given.folder))
+    """Write all three files and print the table.
+
+    Raises:
+        ValueError: if the page is allowed less than two megabytes.
+    """
+    if given.max_mb < 2:
+        raise ValueError(f"--max-mb must be at least 2; got {given.max_mb:g}")
+    print(write_report(given.folder, max_mb=given.max_mb))
     return 0
 
 
-def write_report(folder: Path) -> str:
-    """Write `table.md` and `curves.png`.
+def write_report(folder: Path, *, max_mb: float = 15.0) -> str:
+    """Write `table.md`, `curves.png` and `report.html`.
+
+    Args:
+        folder: of the comparison.
+        max_mb: how large `report.html` may become.
 
     Returns:
         The table.
@@ -36,6 +50,7 @@ def write_report(folder: Path) -> str:
     Raises:
         ValueError: if there are no finished runs, or rows that cannot be compared.
     """
+    from benchmarks.compare.html_report import write_html
     from benchmarks.compare.plots import draw_curves
     from benchmarks.compare.table import render
 
@@ -47,4 +62,5 @@ def write_report(folder: Path) -> str:
     (folder / "table.md").write_text(text, encoding="utf-8")
     if comparison.methods:
         draw_curves(comparison, folder / "curves.png")
+    write_html(comparison, folder, max_mb=max_mb)
     return text

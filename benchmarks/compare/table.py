@@ -21,22 +21,23 @@ def render(comparison: Comparison) -> str:
     suite = comparison.suite
     parts = [
         f"# {comparison.settings.env}: {', '.join(method.title for method in comparison.methods)}",
-        _levels_caption(comparison),
-        _levels(comparison, suite.headline, references=True),
+        levels_caption(comparison),
+        markdown(*levels(comparison, suite.headline, references=True)),
     ]
     if suite.source:
         parts.append(f"Paper: {suite.source}")
     if rest := tuple(metric for metric in suite.metrics if not metric.headline):
-        parts += ["## Further metrics", _levels(comparison, rest, references=False)]
+        parts += ["## Further metrics", markdown(*levels(comparison, rest, references=False))]
     if len(comparison.methods) > 1:
-        parts += ["## Paired differences", _differences_caption(), _differences(comparison)]
-    parts += ["## Budget", _budget(comparison), "## Reproduce", _reproduce(comparison)]
-    parts += ["## Checklist", _checklist_caption(), checklist_list(comparison)]
+        parts += ["## Paired differences", differences_caption(), markdown(*differences(comparison))]
+    parts += ["## Budget", budget(comparison), "## Reproduce", _reproduce(comparison)]
+    parts += ["## Checklist", checklist_caption(), checklist_list(comparison)]
     parts += [f"> **Note.** {warning}" for warning in warnings_about(comparison)]
     return "\n\n".join(parts) + "\n"
 
 
-def _levels_caption(comparison: Comparison) -> str:
+def levels_caption(comparison: Comparison) -> str:
+    """What the levels were measured on, and how."""
     settings = comparison.settings
     split = ", ".join(f"{key}={value}" for key, value in settings.eval_kwargs.items()) or "other seeds than in training"
     return (
@@ -46,7 +47,12 @@ def _levels_caption(comparison: Comparison) -> str:
     )
 
 
-def _levels(comparison: Comparison, metrics: Sequence[Metric], *, references: bool) -> str:
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""The titles of the columns, and the lines; `**…**` marks a cell as bold, `*…*` as from elsewhere."""
+
+
+def levels(comparison: Comparison, metrics: Sequence[Metric], *, references: bool) -> Table:
+    """Each policy's metrics with intervals over seeds; with the suite's published rows if `references`."""
     named = [("start (before training)", comparison.starts)]
     named += [(method.title, comparison.trained[method.label]) for method in comparison.methods]
     lines = []
@@ -59,14 +65,16 @@ def _levels(comparison: Comparison, metrics: Sequence[Metric], *, references: bo
         values = comparison.suite.reference_values(reference)
         cells = [f"{values[m.name]:.{m.digits}f}" if m.name in values else "" for m in metrics]
         lines.append([f"*paper: {reference.label}*", "", *cells])
-    return markdown(["policy", "seeds", *(metric.title for metric in metrics)], lines)
+    return ["policy", "seeds", *(metric.title for metric in metrics)], lines
 
 
-def _differences_caption() -> str:
+def differences_caption() -> str:
+    """What the differences are, and what bold means."""
     return "Same seed, same tasks: mean of the difference ± its 95 % interval; **bold** where that excludes 0."
 
 
-def _differences(comparison: Comparison) -> str:
+def differences(comparison: Comparison) -> Table:
+    """What the compared method has over each other one, paired by seed."""
     target = target_of(comparison.methods)
     metrics = [metric for metric in comparison.suite.metrics if metric.headline or metric.name == "return"]
     lines = []
@@ -82,7 +90,7 @@ def _differences(comparison: Comparison) -> str:
             cells = [_difference_cell(paired_interval(*p), m) for p, m in zip(pairs, metrics, strict=True)]
             lines.append([f"{target.title} − {other.title}", str(len(shared)), *cells])
     titles = (f"{m.label} ({'points' if m.unit == '%' else m.unit})" for m in metrics)
-    return markdown(["difference", "seeds", *titles], lines)
+    return ["difference", "seeds", *titles], lines
 
 
 def _cell(interval: Interval, metric: Metric) -> str:
@@ -94,7 +102,8 @@ def _difference_cell(interval: Interval, metric: Metric) -> str:
     return f"**{text}**" if interval.excludes_zero else text
 
 
-def _budget(comparison: Comparison) -> str:
+def budget(comparison: Comparison) -> str:
+    """What all runs took, in one sentence."""
     settings = comparison.settings
     trained = [row for by_seed in comparison.trained.values() for row in by_seed.values()]
     spent = [row.spent for row in trained]
@@ -115,16 +124,24 @@ def _wall(rows: Sequence[Row]) -> str:
     return f"{(ended - began).total_seconds() / 60:.1f} min"
 
 
-def _checklist_caption() -> str:
+def checklist_caption() -> str:
+    """Where the checklist comes from."""
     return "What the survey of credit assignment, arXiv 2604.09459, asks of a comparison (its Table 11)."
 
 
 def _reproduce(comparison: Comparison) -> str:
+    return (
+        f"```\n{command(comparison.settings, comparison.methods, comparison.seeds)}\n```\n\n"
+        f"{code_and_policy(comparison)}"
+    )
+
+
+def code_and_policy(comparison: Comparison) -> str:
+    """The commit, the versions and the policy that the rows come from, in one sentence."""
     code = comparison.rows[0].provenance
     commit = f"commit {code.commit[:12]}{' with local changes' if code.dirty else ''}" if code.commit else ""
     versions = ", ".join(f"{name} {number}" for name, number in code.versions.items() if number)
     return (
-        f"```\n{command(comparison.settings, comparison.methods, comparison.seeds)}\n```\n\n"
         f"{', '.join(part for part in (commit, versions, f'Python {code.python}') if part)}; "
         f"policy {comparison.settings.model} ({comparison.settings.model_hash})."
     )

@@ -7,10 +7,11 @@ import json
 import math
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, TextIO
+
+from turnenv.report.visible import visible as visible
 
 SCHEMA = 1
 """Of every JSON document that a command prints; it grows when a field is renamed or removed."""
@@ -65,18 +66,6 @@ def note(text: str) -> None:
     """Say something that is not the answer: on stderr, and only if a person reads it there."""
     if sys.stderr.isatty():
         print(text, file=sys.stderr)
-
-
-def visible(text: str) -> str:
-    r"""The text with characters that act on a terminal or cannot be seen escaped, as `\x1b`; lines and tabs stay."""
-    return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
-        return character
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:

@@ -18,6 +18,8 @@ COMMANDS = {
     "play": "play",
     "check": "check",
     "evaluate": "evaluate",
+    "report": "report",
+    "view": "view",
     "train": "train",
     "probe-judge": "probe_judge",
     "completion": "completion",
@@ -30,7 +32,9 @@ examples:
   turnenv show GuessNumber
   printf '25\\n37\\n30\\n' | turnenv play GuessNumber --task 29 --seed 0
   turnenv check GuessNumber --no-parallel
-  turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20
+  turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20 --out runs/random
+  turnenv report runs/random
+  turnenv view runs/random
   turnenv train --model agents/nano --env TriviaSearch --credit mt_grpo --max_steps 2
 
 in Python:

@@ -1,0 +1,62 @@
+"""`turnenv view`: episodes turn by turn, with the credit that estimators give each turn, as one page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from turnenv.commands.console import Commands, MistakeError, Parser, note
+from turnenv.commands.page_options import add_size, opened
+
+_HELP = """
+examples:
+  turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20 --out runs/random
+  turnenv view runs/random
+  turnenv view runs/random --estimators grpo_mr,mt_grpo,gigpo -o credit.html --max-mb 30
+
+Advantages are those of training where groups were recorded, and what estimators make of these groups. Episodes of one
+task and seed in a file are a group, too. The page is one file that asks the network for nothing.
+"""
+
+
+def add_parser(commands: Commands[Parser]) -> Parser:
+    """Add the command."""
+    parser = commands.add_parser("view", help="write a page of episodes, turn by turn, with their credit", epilog=_HELP)
+    parser.description = "Write a page of episodes, turn by turn, with the credit that estimators give each turn."
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="the folder of an evaluation or a comparison, or a file of episodes or groups (.jsonl, .jsonl.gz)",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: episodes.html in DIR)")
+    parser.add_argument("--estimators", metavar="NAMES", help="to choose from in the viewer, such as grpo_mr,mt_grpo")
+    add_size(parser)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write it and print its path.
+
+    Raises:
+        MistakeError: if there are no episodes, or no estimator of such a name.
+    """
+    from turnenv.credit import spec_of
+    from turnenv.report.columns import DEFAULT
+    from turnenv.report.page import write_page
+    from turnenv.report.sources import plays_of
+
+    names = given.estimators.split(",") if given.estimators else DEFAULT
+    first = given.paths[0]
+    path = given.output or (first if first.is_dir() else first.parent) / "episodes.html"
+    try:
+        methods = [(spec_of(name.strip()).name, dict[str, object]()) for name in names]
+        title = f"Episodes of {first.name or first.resolve().name}"
+        packed = write_page(path, title, plays_of(given.paths), methods, max_mb=given.max_mb)
+    except ValueError as error:
+        raise MistakeError(str(error)) from error
+    for sentence in packed.left_out:
+        note(sentence)
+    return opened(path, given)

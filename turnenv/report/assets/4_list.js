@@ -1,0 +1,142 @@
+// The list: equal rows, of which only those in sight exist.
+const ROW = 44;
+const GLYPHS = { success: '✓', failed: '✗', limit: '⇥', fault: '⚠' };
+
+function statusOf(at) {
+  if (index.end[at] === 'fault') return 'fault';
+  if (index.success[at]) return 'success';
+  return index.end[at].endsWith('_limit') ? 'limit' : 'failed';
+}
+const STATUS = { success: 'success', failed: 'failed', limit: 'cut by a limit', fault: 'fault' };
+
+function tintColumn() {
+  return state.tint === 'reward' ? null : state[state.tint];
+}
+
+function valuesShown(at) {
+  const column = tintColumn();
+  return column === null ? [rewards(at), meta.rewardRms] : [advantages(at, column), scaleOf(column)];
+}
+
+function where(at) {
+  return (index.played[at] + ` · task ${index.task[at]}`).replace('training, ', '') + (index.member[at] >= 0 ? ` · member ${index.member[at] + 1}` : '');
+}
+
+function row(at, place) {
+  const [values, scale] = valuesShown(at);
+  const shown = values || rewards(at).map(() => null);
+  const cells = shown.slice(0, 14).map((value) => make('i', { class: 'tint-' + (values ? tint(value, scale) : 'none') }));
+  const run = meta.runs[index.run[at]];
+  const status = statusOf(at);
+  return make('div', {
+    class: 'row', role: 'option', id: 'row-' + at, 'aria-selected': at === state.at ? 'true' : 'false',
+    'aria-posinset': place + 1, 'aria-setsize': order.length, style: `top:${place * ROW}px`,
+    onclick: () => go('episode', at, apart.opposite[at] ? apart.turn[at] : 0),
+  },
+  make('span', { class: 'glyph ' + status, 'aria-label': STATUS[status] }, GLYPHS[status]),
+  make('span', { class: 'what' }, make('b', {}, ...visible(run.title)), make('small', {}, where(at))),
+  make('span', { class: 'strip', 'aria-hidden': 'true' }, cells, shown.length > 14 ? '…' : ''),
+  make('span', { class: 'sum' }, make('b', {}, plain(index.total[at], 2)), make('small', {}, times(index.turns[at], 'turn'))));
+}
+
+let drawn = '';
+
+function drawRows(force) {
+  const list = find('#rows');
+  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 6);
+  const last = Math.min(order.length, first + Math.ceil(list.clientHeight / ROW) + 12);
+  const key = first + ':' + last;
+  if (!force && key === drawn) return;
+  drawn = key;
+  const tall = find('#tall');
+  tall.style.height = order.length * ROW + 'px';
+  tall.replaceChildren(...order.slice(first, last).map((at, place) => row(at, first + place)));
+  const shown = state.at >= 0 && document.getElementById('row-' + state.at);
+  if (shown) list.setAttribute('aria-activedescendant', 'row-' + state.at); else list.removeAttribute('aria-activedescendant');
+}
+
+function bringToSight(at) {
+  const place = order.indexOf(at);
+  const list = find('#rows');
+  if (place < 0) return;
+  if (place * ROW < list.scrollTop) list.scrollTop = place * ROW;
+  else if ((place + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (place + 1) * ROW - list.clientHeight;
+}
+
+function chips() {
+  const groupsOfChips = Object.entries(FILTERS).map(([name, filter]) => {
+    const counts = countsOf(name).slice(0, 40);
+    if (counts.length < 2 && state.filters[name] === undefined) return null;
+    const buttons = counts.map(([value, count]) => make('button', {
+      type: 'button', class: 'chip', 'aria-pressed': state.filters[name] === String(value) ? 'true' : 'false',
+      onclick: () => toggle(name, String(value)),
+    }, ...visible(String(value)), make('small', {}, count.toLocaleString('en'))));
+    return make('fieldset', {}, make('legend', {}, filter.title), buttons);
+  });
+  find('#chips').replaceChildren(...groupsOfChips.filter(Boolean));
+}
+
+function toggle(name, value) {
+  if (state.filters[name] === value) delete state.filters[name]; else state.filters[name] = value;
+  refilter();
+}
+
+function refilter() {
+  arrange();
+  find('#rows').scrollTop = 0;
+  go(state.view === 'report' ? 'list' : state.view, state.at, state.turn, { replace: true });
+}
+
+function drawList() {
+  const active = Object.keys(state.filters).length;
+  find('#count').textContent = order.length === index.count
+    ? times(index.count.toLocaleString('en'), 'episode').replace(/^1 episodes/, '1 episode')
+    : order.length.toLocaleString('en') + ' of ' + index.count.toLocaleString('en') + ' episodes';
+  find('#filter-button').textContent = active ? `Filters (${active})` : 'Filters';
+  find('#clear').hidden = !active && !state.found;
+  find('#sort').value = state.sort;
+  if (find('#filters').open) chips();
+  find('#no-rows').hidden = order.length > 0;
+  bringToSight(state.at);
+  drawRows(true);
+}
+
+async function runSearch() {
+  const text = find('#search').value;
+  const note = find('#search-note');
+  if (!text) { searching += 1; state.found = null; note.textContent = ''; refilter(); return; }
+  find('#cancel').hidden = false;
+  const found = await search(text, (done, total, count) => {
+    note.textContent = `${count} found, ${Math.round(100 * done / total)} % searched`;
+  });
+  find('#cancel').hidden = true;
+  if (!found) return;
+  note.textContent = `${found.size} found`;
+  state.found = found;
+  refilter();
+}
+
+function wireList() {
+  find('#sort').replaceChildren(...Object.entries(SORTS).map(([name, [title]]) => make('option', { value: name }, title)));
+  find('#sort').addEventListener('change', (event) => { state.sort = event.target.value; refilter(); });
+  find('#rows').addEventListener('scroll', () => drawRows(false), { passive: true });
+  find('#rows').addEventListener('keydown', (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
+    if (step) { event.preventDefault(); event.stopPropagation(); moveInList(step); }
+    if (event.key === 'Enter' && state.at >= 0) { event.preventDefault(); find('#episode').focus(); }
+  });
+  find('#filters').addEventListener('toggle', () => { if (find('#filters').open) chips(); });
+  find('#clear').addEventListener('click', () => {
+    state.filters = {}; state.found = null; find('#search').value = ''; find('#search-note').textContent = ''; refilter();
+  });
+  find('#cancel').addEventListener('click', () => { searching += 1; find('#cancel').hidden = true; find('#search-note').textContent = 'stopped'; });
+  find('#search').addEventListener('keydown', (event) => { if (event.key === 'Enter') runSearch(); });
+  find('#search').addEventListener('search', () => { if (!find('#search').value) runSearch(); });
+  window.addEventListener('resize', () => { if (state.view !== 'report') drawRows(true); });
+}
+
+function moveInList(step) {
+  const place = order.indexOf(state.at);
+  const next = order[Math.min(Math.max(place + step, 0), order.length - 1)];
+  if (next !== undefined) go('episode', next, 0);
+}

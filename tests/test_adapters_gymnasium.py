@@ -252,6 +252,17 @@ def test_limits():
     assert (len(episode.turns), episode.outcome.end) == (2, "turn_limit")
 
 
+@pytest.mark.parametrize(
+    "limited",
+    [lambda: GymnasiumEnv(Echo(), max_turns=1), lambda: GymnasiumEnv(gymnasium.wrappers.TimeLimit(Echo(), 1))],
+)
+def test_a_limit_of_one_turn_terminates_as_in_a_text_env(limited):
+    env = limited()
+    env.reset(seed=0)
+    *_, terminated, truncated, info = env.step("a")
+    assert (terminated, truncated, info["outcome"]["end"]) == (True, False, "turn_limit")
+
+
 def test_policies_may_answer_with_strings_and_wrong_answers_are_said():
     class Strings:
         def __init__(self, answers):

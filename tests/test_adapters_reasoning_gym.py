@@ -58,6 +58,20 @@ def test_the_answer_hidden_in_a_long_text_is_not_an_answer():
     assert type(info["outcome_reward"]) is float
 
 
+def test_a_last_message_without_an_answer_ran_out_of_turns():
+    for attempts in (1, 2):
+        env = ReasoningGymEnv("leg_counting", attempts=attempts)
+        env.reset(seed=0)
+        for _ in range(attempts):
+            _, _, terminated, truncated, info = env.step("I am not sure.")
+        assert info["outcome"] == {"reward": 0.0, "success": False, "end": "turn_limit", "components": {"score": 0.0}}
+        assert (terminated, truncated) == (attempts == 1, attempts > 1)
+        env.reset(seed=0)
+        for _ in range(attempts):
+            *_, info = env.step("<answer>-1</answer>")
+        assert info["outcome"]["end"] == "answered"
+
+
 def test_tasks_are_entries_whatever_the_seed():
     env = ReasoningGymEnv("chain_sum")
     dataset = reasoning_gym.create_dataset("chain_sum", size=10_000, seed=0)

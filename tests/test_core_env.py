@@ -171,6 +171,19 @@ def test_a_snapshot_can_be_restored_again_and_again():
     assert env.reset() == (lambda twin: (play(twin, ["roll"], seed=2), twin.reset())[1])(Dice())
 
 
+def test_a_restored_episode_renders_without_the_turns_that_it_left():
+    env = Dice(render_mode="ansi")
+    env.reset(seed=2)
+    env.step("roll")
+    here, shown = env.snapshot(), env.render()
+    env.step("roll")
+    for _ in range(2):
+        env.restore(here)
+        assert env.render() == shown
+        text = env.step("roll")[0]
+        assert env.render() == f"{shown}\n\nroll\n\n{text}"
+
+
 def test_render_shows_the_transcript():
     env = Dice(render_mode="ansi")
     env.reset(seed=0, options={"task": 0})

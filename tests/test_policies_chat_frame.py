@@ -182,6 +182,14 @@ def test_a_template_without_tools_refuses_them() -> None:
     assert frame.prompts(["s"], ["o"])
 
 
+@pytest.mark.parametrize("template", ["{{ nothing.at_all }}" + THINKING, QWEN.replace("m['content']", "''"), None])
+def test_errors_name_the_template_and_the_cure(template: str | None) -> None:
+    tokenizer = byte_tokenizer(template or QWEN, eos="<|im_end|>" if template else "<eos>")
+    tokenizer.name_or_path = "lab/small-7"
+    with pytest.raises(ValueError, match=r"^the chat template of 'lab/small-7' .*(template_kwargs|set tokenizer\.)"):
+        ChatFrame.from_tokenizer(tokenizer)
+
+
 def test_a_turn_is_cut_by_its_limit_alone() -> None:
     tokenizer = byte_tokenizer(THINKING)
     frame = ChatFrame.from_tokenizer(tokenizer, stop_strings=["stop"], template_kwargs={"opening": ""})

@@ -166,6 +166,8 @@ FACTS = [
     ("supporting_facts", {"title": [1984, 2001], "sent_id": [0, 1]}, ("1984", "2001")),
     ("supporting_facts", ["Red fox", "Blue owl"], ("Red fox", "Blue owl")),
     ("titles", ["Red fox", "Blue owl", "Red fox"], ("Red fox", "Blue owl")),
+    ("titles", ["Red fox", "red  Fox", "Blue owl", "RED FOX"], ("Red fox", "Blue owl")),
+    ("titles", ["The Beatles", "Beatles", "C++", "C#"], ("The Beatles", "Beatles", "C++", "C#")),
     ("titles", [1984, 2001], ("1984", "2001")),
     ("titles", [["Red fox", 0], ["Blue owl", 1]], ("Red fox", "Blue owl")),
     ("titles", ["a|b", "Paris, Texas"], ("a|b", "Paris, Texas")),

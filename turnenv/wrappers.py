@@ -13,7 +13,7 @@ from gymnasium.error import ResetNeeded
 
 from turnenv.adapters import AnyEnv, as_text_env
 from turnenv.core import Reply, UnicodeText
-from turnenv.core.contract import closing_info, read_outcome, turn_info
+from turnenv.core.contract import closing_info, is_truncated, read_outcome, turn_info
 from turnenv.core.state_keys import hash_state
 from turnenv.core.tally import JUDGE_CALLS
 from turnenv.judges import Judge, JudgeError, Message
@@ -96,7 +96,7 @@ class TurnRewardWrapper(gymnasium.Env[str, str], ABC):
         self, text: str, info: Mapping[str, Any], outcome: Outcome
     ) -> tuple[str, float, bool, bool, dict[str, Any]]:
         self._over = True
-        cut = outcome.end is End.FAULT or (outcome.end is End.TURN_LIMIT and self.max_turns > 1)
+        cut = is_truncated(outcome.end, self.max_turns)
         return text, info["turn_reward"] + outcome.reward, not cut, cut, closing_info(info, outcome)
 
     def _state_key(self, inner: int) -> int:

@@ -15,7 +15,9 @@ from tqdm import tqdm
 
 import turnenv.envs
 from agents.scripted import family_of
-from benchmarks.environments.family_page import Family, Scores, catalogue, render_family, render_index
+from benchmarks.environments.family import Family, Scores
+from benchmarks.environments.family_page import render_family
+from benchmarks.environments.listing import catalogue, render_index
 from benchmarks.environments.scripted_scores import AGENTS, SEEDS, AgentName, Score, as_lines, play, read_scores
 from benchmarks.harness.estimator_table import PAGE, with_table
 from turnenv.envs import IDS

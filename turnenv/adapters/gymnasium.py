@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-import math
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Text
 
+from turnenv.adapters.steps import Reward, Step, parts_of
 from turnenv.adapters.wrapped import time_limits
 from turnenv.core import UnicodeText
-from turnenv.core.contract import closing_info, turn_info
+from turnenv.core.contract import closing_info, is_truncated, turn_info
 from turnenv.core.state_keys import hash_state
 from turnenv.core.tally import RESTORES
 from turnenv.types import End, Outcome
@@ -29,21 +29,6 @@ LONGEST = 1000
 
 _BROKEN = "The environment is not available."
 _QUOTED = 200
-
-
-class Step(NamedTuple):
-    """One step of the environment: the observation before it, and what `step` returned."""
-
-    before: Any
-    observation: Any
-    reward: float
-    terminated: bool
-    truncated: bool
-    info: Mapping[str, Any]
-
-
-Reward = SupportsFloat | Mapping[str, SupportsFloat]
-"""A reward, or rewards by component."""
 
 
 class GymnasiumEnv(gymnasium.Env[str, str]):
@@ -164,7 +149,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         step = Step(self._seen, observation, float(reward), bool(terminated), bool(truncated), info)
         self._seen, text = observation, self._text(observation)
         over = step.terminated or step.truncated
-        outcome_parts = _parts(self._outcome(step), "outcome") if over and self._outcome else {}
+        outcome_parts = parts_of(self._outcome(step), "outcome") if over and self._outcome else {}
         turn_parts = self._turn_parts(step, sum(outcome_parts.values()))
         if not over and self._late():
             return self._result(text, turn_parts, key, True, self.cut())
@@ -176,8 +161,8 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
 
     def _turn_parts(self, step: Step, outcome: float) -> dict[str, float]:
         if self._turn_reward is not None:
-            return _parts(self._turn_reward(step), "reward")
-        return _parts(step.reward - outcome, "reward")
+            return parts_of(self._turn_reward(step), "reward")
+        return parts_of(step.reward - outcome, "reward")
 
     def _ending(self, step: Step, parts: Mapping[str, float]) -> Outcome:
         solved = self._solved(step)
@@ -209,7 +194,7 @@ class GymnasiumEnv(gymnasium.Env[str, str]):
         if outcome is None:
             return text, info["turn_reward"], False, False, info
         self._over = True
-        cut = outcome.end in (End.FAULT, End.TURN_LIMIT)
+        cut = is_truncated(outcome.end, self.max_turns)
         return text, info["turn_reward"] + outcome.reward, not cut, cut, closing_info(info, outcome)
 
     def cut(self) -> Outcome:
@@ -288,16 +273,3 @@ def _check_space(argument: str, space: gymnasium.Space[Any], given: Callable[[An
             f"the {what} of this environment are of {space}, not strings: wrap it as "
             f"turnenv.adapters.gymnasium.GymnasiumEnv(env, {argument}=…), e.g. {argument}={example}"
         )
-
-
-def _parts(reward: Reward, name: str) -> dict[str, float]:
-    """Rewards by component, as floats.
-
-    Raises:
-        ValueError: if one is not finite.
-    """
-    parts = {key: float(value) for key, value in (reward if isinstance(reward, Mapping) else {name: reward}).items()}
-    for key, value in parts.items():
-        if not math.isfinite(value):
-            raise ValueError(f"the reward {key!r} is {value}")
-    return parts

@@ -31,7 +31,7 @@ class ReasoningGymEnv(PeerEnv):
     """Problems of one of reasoning-gym's datasets; task i is the dataset's entry i.
 
     Turns earn nothing; the outcome is reasoning-gym's score of the last attempt, from 0 to 1. A message without an
-    answer is an attempt with a score of 0.
+    answer is an attempt with a score of 0; as the last one it ends the episode as out of turns, not as answered.
 
     To make it by `gym.make`::
 
@@ -90,7 +90,8 @@ class ReasoningGymEnv(PeerEnv):
         if not isinstance(parsed, Answer):
             if peer.attempts:
                 return Reply.turn(_FORM, valid=False)
-            return Reply.final(_FORM, outcome={self.component: 0.0}, success=False, valid=False)
+            nothing = {self.component: 0.0}
+            return Reply.final(_FORM, outcome=nothing, success=False, end=End.TURN_LIMIT, valid=False)
         score = float(self._dataset.score_answer(answer=parsed.text, entry=peer.entry))
         if score >= 1.0:
             return Reply.final("Correct.", outcome={self.component: score}, success=True, end=End.SOLVED)

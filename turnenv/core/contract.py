@@ -79,6 +79,19 @@ class TextEnvironment(Protocol):
         """As in Gymnasium."""
 
 
+# Reading an enum's member runs Python code, which the hot path avoids.
+_FAULT, _TURN_LIMIT = End.FAULT, End.TURN_LIMIT
+
+
+def is_truncated(end: End, max_turns: int) -> bool:
+    """True if an episode with this end is truncated, False if it is terminated.
+
+    A fault and the turn limit truncate. A limit of one turn is the task's own and terminates, since Gymnasium's checker
+    refuses truncation on the first step.
+    """
+    return end is _FAULT or (end is _TURN_LIMIT and max_turns > 1)
+
+
 def turn_info(
     turn_rewards: Sequence[float], components: Mapping[str, float], *, state_key: int, valid_action: bool
 ) -> dict[str, Any]:

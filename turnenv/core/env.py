@@ -7,14 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import index
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ResetNeeded
 
 from turnenv.core.arguments import check_options
+from turnenv.core.contract import is_truncated
 from turnenv.core.noise import TurnGenerator
+from turnenv.core.reply import NOTHING, Reply, as_floats
 from turnenv.core.spaces import UnicodeText
 from turnenv.core.state_keys import hash_state
 from turnenv.core.tally import RESTORES
@@ -25,50 +27,6 @@ if TYPE_CHECKING:
     from turnenv.actions import Grammar
 
 State = TypeVar("State")
-_NOTHING: Mapping[str, float] = {}
-# Reading an enum's member runs Python code, which the hot path avoids.
-_FAULT, _TURN_LIMIT = End.FAULT, End.TURN_LIMIT
-
-
-class Reply(NamedTuple):
-    """What the environment replies to an action; made by `Reply.turn`, `Reply.final` or `Reply.fault`.
-
-    Attributes:
-        text: the observation.
-        rewards: this turn's reward by name, already weighted.
-        valid: False if the environment did not understand the action.
-        outcome: how the episode ended; None while it goes on.
-    """
-
-    text: str
-    rewards: Mapping[str, float] = _NOTHING
-    valid: bool = True
-    outcome: Outcome | None = None
-
-    @classmethod
-    def turn(cls, text: str, rewards: Mapping[str, float] = _NOTHING, *, valid: bool = True) -> Reply:
-        """A reply after which the episode goes on."""
-        return tuple.__new__(cls, (text, rewards, valid, None))
-
-    @classmethod
-    def final(
-        cls,
-        text: str,
-        rewards: Mapping[str, float] = _NOTHING,
-        *,
-        outcome: Mapping[str, float] = _NOTHING,
-        success: bool,
-        end: End = End.ANSWERED,
-        valid: bool = True,
-    ) -> Reply:
-        """A reply that ends the episode; `outcome` is the outcome's reward by name, already weighted."""
-        components, total = _as_floats(outcome)
-        return tuple.__new__(cls, (text, rewards, valid, Outcome(total, success, end, components)))
-
-    @classmethod
-    def fault(cls, text: str, cause: str) -> Reply:
-        """A reply that ends the episode because the infrastructure failed: it pays nothing and teaches nothing."""
-        return cls(text, _NOTHING, True, Outcome(0.0, False, End.FAULT, {}, cause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +40,7 @@ class Snapshot:
     episode_seed: int
     over: bool
     generator: Mapping[str, Any]
+    transcript: tuple[str, ...]
 
 
 class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
@@ -154,7 +113,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
 
     def silence(self, state: State) -> Mapping[str, float]:
         """The outcome's reward by name for an episode that ran out of turns; by default nothing."""
-        return _NOTHING
+        return NOTHING
 
     def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode.
@@ -212,7 +171,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         if outcome is None and turn >= self.max_turns:
             outcome = self._cut()
         components, turn_reward = {}, 0.0
-        for name, value in rewards.items():  # `_as_floats`, without the call
+        for name, value in rewards.items():  # `as_floats`, without the call
             components[name] = reward = float(value)
             turn_reward += reward
         self._turn_rewards.append(turn_reward)
@@ -246,7 +205,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             "components": dict(outcome.components),
         }
         info["fault"] = outcome.fault
-        cut = end is _FAULT or (end is _TURN_LIMIT and self.max_turns > 1)
+        cut = is_truncated(end, self.max_turns)
         return text, turn_reward + outcome.reward, not cut, cut, info
 
     def cut(self) -> Outcome:
@@ -261,7 +220,7 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
         return self._cut()
 
     def _cut(self) -> Outcome:
-        components, total = _as_floats(self.silence(self._state))
+        components, total = as_floats(self.silence(self._state))
         return Outcome(total, False, End.TURN_LIMIT, components)
 
     def _checked_task(self, task: Any) -> int:
@@ -289,29 +248,18 @@ class TextEnv(gymnasium.Env[str, str], ABC, Generic[State]):
             self._episode_seed,
             self._over,
             copy.deepcopy(self.np_random.bit_generator.state),
+            tuple(self._transcript),
         )
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot; the same actions then get the same replies. It can be restored again.
-
-        The transcript of `render` is not restored.
-        """
+        """Go back to a snapshot; the same actions then get the same replies. It can be restored again."""
         RESTORES.add()
         self._state = copy.deepcopy(snapshot.state)
         self._task, self._turn, self._over = snapshot.task, snapshot.turn, snapshot.over
         self._turn_rewards, self._episode_seed = list(snapshot.turn_rewards), snapshot.episode_seed
-        self._rng.episode_seed = snapshot.episode_seed
+        self._rng.episode_seed, self._transcript = snapshot.episode_seed, list(snapshot.transcript)
         self.np_random.bit_generator.state = copy.deepcopy(snapshot.generator)
 
     def render(self) -> str | None:
         """The episode so far as text if `render_mode="ansi"`; "human" has printed it already."""
         return "\n\n".join(self._transcript) if self.render_mode == "ansi" else None
-
-
-def _as_floats(rewards: Mapping[str, float]) -> tuple[dict[str, float], float]:
-    """The rewards by name as floats, and their sum."""
-    components, total = {}, 0.0
-    for name, value in rewards.items():
-        components[name] = reward = float(value)
-        total += reward
-    return components, total

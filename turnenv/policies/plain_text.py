@@ -41,7 +41,7 @@ def structural_tokens(
     encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
     marks = {token for ids in encoded for token in ids if token in added and _is_mark(added[token])}
     ids = special | marks | {*tokenizer.all_special_ids, *ends}
-    return {token: added[token] for token in sorted(ids) if token in added}
+    return {token: added[token] for token in sorted(added) if token in ids}
 
 
 def _is_mark(content: str) -> bool:

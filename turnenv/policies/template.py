@@ -109,7 +109,7 @@ def prompt_frame(
         )
         if frame == plain:
             raise ValueError(
-                "pass_tools=True: the chat template writes no tools; drop it, since the system prompt describes them"
+                f"pass_tools=True: {_named(tokenizer)} writes no tools; drop it, since the system prompt describes them"
             )
         return frame
     user = {"role": "user", "content": OBSERVATION}
@@ -132,18 +132,19 @@ def later_frame(tokenizer: PreTrainedTokenizerBase, eos_ids: Sequence[int], kwar
     """
     begun = [{"role": "user", "content": _OPENING}, {"role": "assistant", "content": _ANSWER}]
     text, padded = (
-        _after_answer(_render(tokenizer, [*begun, {"role": "user", "content": content}], kwargs))
+        _after_answer(tokenizer, _render(tokenizer, [*begun, {"role": "user", "content": content}], kwargs))
         for content in (OBSERVATION, _padded(OBSERVATION))
     )
     ends = [str(token) for token in tokenizer.convert_ids_to_tokens(list(eos_ids))]
     close = next((token for token in ends if text.startswith(token)), None)
     if close is None:
         raise ValueError(
-            f"the chat template ends the agent's turn with {text.split(OBSERVATION)[0]!r}, which begins with none of "
+            f"{_named(tokenizer)} ends the agent's turn with {text.split(OBSERVATION)[0]!r}, which begins with none of "
             f"the EOS tokens {ends}: set tokenizer.eos_token (or the model's generation_config.eos_token_id) to the "
-            "token that ends a turn, or correct the chat template"
+            "token that ends a turn, or correct the chat template; if the model itself ends its turn with another "
+            "token, serve it and play it with EndpointPolicy"
         )
-    return Frame(close, _cut(text.removeprefix(close), padded.removeprefix(close), {}))
+    return Frame(close, _cut(tokenizer, text.removeprefix(close), padded.removeprefix(close), {}))
 
 
 def written(tokenizer: PreTrainedTokenizerBase, kwargs: Mapping[str, Any]) -> list[str]:
@@ -166,14 +167,17 @@ def _slotted(
     structural: Mapping[int, str],
 ) -> Frame:
     padded = [{**message, "content": _padded(message["content"])} for message in messages]
-    return Frame("", _cut(_render(tokenizer, messages, kwargs), _render(tokenizer, padded, kwargs), structural))
+    text, wide = (_render(tokenizer, each, kwargs) for each in (messages, padded))
+    return Frame("", _cut(tokenizer, text, wide, structural))
 
 
-def _cut(text: str, padded: str, structural: Mapping[int, str]) -> tuple[str | Slot, ...]:
+def _cut(
+    tokenizer: PreTrainedTokenizerBase, text: str, padded: str, structural: Mapping[int, str]
+) -> tuple[str | Slot, ...]:
     """Cut a rendering at its markers; the rendering of padded messages shows which slots are stripped."""
     pieces, wide = _MARKERS.split(text), _MARKERS.split(padded)
     if OBSERVATION not in pieces[1::2]:
-        raise ValueError(f"the chat template does not write a message's content as it is ({OBSERVATION!r} got lost)")
+        raise _lost(tokenizer, OBSERVATION)
     parts: list[str | Slot] = [pieces[0]]
     for at in range(1, len(pieces), 2):
         name = pieces[at]
@@ -206,10 +210,10 @@ def _padded(content: str) -> str:
     return f"{_PADDING}{content}{_PADDING}"
 
 
-def _after_answer(text: str) -> str:
+def _after_answer(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     _, found, after = text.partition(_ANSWER)
     if not found:
-        raise ValueError(f"the chat template does not write a message's content as it is ({_ANSWER!r} got lost)")
+        raise _lost(tokenizer, _ANSWER)
     return after.lstrip()
 
 
@@ -219,6 +223,18 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: list[Message], kwargs:
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
         raise CannotRenderError(
-            f"the chat template cannot render a conversation of texts ({roles}): {error}; pass what it asks for as "
+            f"{_named(tokenizer)} cannot render a conversation of texts ({roles}): {error}; pass what it asks for as "
             "template_kwargs (chat_template_kwargs in training), or another chat template"
         ) from error
+
+
+def _lost(tokenizer: PreTrainedTokenizerBase, text: str) -> ValueError:
+    return ValueError(
+        f"{_named(tokenizer)} does not write a message's content as it is ({text!r} got lost): set "
+        "tokenizer.chat_template to one for conversations of plain text, as text models have it"
+    )
+
+
+def _named(tokenizer: PreTrainedTokenizerBase) -> str:
+    name = tokenizer.name_or_path
+    return f"the chat template of {name!r}" if name else "the chat template"

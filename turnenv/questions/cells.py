@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from turnenv.rewards import fold
+
 __all__ = ["TWICE", "Number", "Row", "Table"]
 
 #: The cell of a column that its row, or the table's header, has twice.
@@ -93,7 +95,7 @@ class Row:
         raise self._bad(column, "holds no answer; fill one in or drop the row")
 
     def titles(self, *columns: str, numbered: Sequence[str] = ()) -> tuple[str, ...]:
-        """The titles of the supporting articles, without repeats.
+        """The titles of the supporting articles, without repeats in the form in which titles are compared.
 
         A cell holds a list of titles, or of HotpotQA's facts: pairs of title and sentence number, or records with the
         key "title"; or one record of lists, as `datasets` makes of them. In any table a string may contain such a list
@@ -105,8 +107,11 @@ class Row:
         """
         for column in columns:
             found = self._titles(column, self._unpacked(column, True), column in numbered)
-            if titles := tuple(dict.fromkeys(title for title in found if title)):
-                return titles
+            titles: dict[str, str] = {}
+            for title in filter(None, found):
+                titles.setdefault(fold(title), title)
+            if titles:
+                return tuple(titles.values())
         fill = " or ".join(map(repr, columns))
         raise ValueError(f"{self.place} names no supporting article; fill in {fill}")
 

@@ -54,7 +54,7 @@ class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
     def _play(prompts: Sequence[str], trainer: PlayingTrainer) -> dict[str, Any]:
         """TRL's `rollout_func`: it hands over the prompts only, so the rows of seeds wait in the trainer."""
         rows = trainer._rows
-        check(len(rows) == len(prompts), "rollout_func is no longer given one prompt a row")
+        check(len(rows) == len(prompts), "rollout_func is no longer given one prompt per row")
         with (
             unwrap_model_for_generation(
                 trainer.model_wrapped,

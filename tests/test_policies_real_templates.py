@@ -10,7 +10,6 @@ from real_templates import (
     BASE,
     FAMILIES,
     OBSERVATIONS,
-    PAGE,
     REFUSED,
     SYSTEM,
     TOOLS,
@@ -18,10 +17,10 @@ from real_templates import (
     absent,
     compared,
     messages,
-    page,
     stream,
     thought,
 )
+from templates_page import PAGE, page
 
 from turnenv.actions import Answer, Invalid, make_grammar
 from turnenv.training import ChatFrame
@@ -170,4 +169,4 @@ def test_a_template_that_ends_a_turn_otherwise_than_its_model_is_refused() -> No
 def test_the_table_is_what_the_code_does() -> None:
     if absent():
         pytest.skip(f"{', '.join(absent())} are not in {CACHE}: make tokenizers")
-    assert PAGE.read_text(encoding="utf-8") == page(), "python tests/real_templates.py writes it"
+    assert PAGE.read_text(encoding="utf-8") == page(), "python tests/templates_page.py writes it"

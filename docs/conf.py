@@ -1,0 +1,66 @@
+"""How Sphinx builds the documentation: `make docs`. Nothing is fetched, and every warning is an error."""
+
+import re
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from command_line import write_command_line
+from room_pages import copy_room_pages
+
+from turnenv import __version__
+
+project = "turnenv"
+author = "The turnenv developers"
+copyright = "2026, the turnenv developers. Apache-2.0"
+release = version = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+default_role = "code"
+nitpicky = True
+# Names of other libraries lead nowhere, since no inventory is fetched; turnenv's own have to resolve.
+# So do the few private types in public signatures.
+_PRIVATE = "net.chat.ChatServer policies.template.Frame policies.plain_text.FrameEncoder training.experience.Experience"
+nitpick_ignore_regex = [(r"py:.*", r"(?!turnenv\.).*")]
+nitpick_ignore = [("py:class", f"turnenv.{name}") for name in _PRIVATE.split()]
+
+myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_class_signature = "mixed"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = f"turnenv {release}"
+html_static_path = ["_static"]
+html_css_files = ["turnenv.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
+
+
+def setup(app):
+    """Put the rooms' pages into the site before Sphinx looks for pages, and let tables be reached with the keyboard."""
+    app.connect("builder-inited", lambda app: copy_room_pages(Path(app.srcdir)))
+    app.connect("builder-inited", lambda app: write_command_line(Path(app.srcdir)))
+    app.connect("html-page-context", _reachable, priority=900)
+
+
+def _reachable(app, pagename, templatename, context, doctree):
+    """What scrolls sideways can be scrolled with the keyboard too, and the sidebar's headings have a level."""
+    if "body" in context:
+        body = re.sub(r'<div class="(table-wrapper[^"]*)">', r'<div class="\1" tabindex="0">', context["body"])
+        context["body"] = body.replace("<pre>", '<pre tabindex="0">')
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')

@@ -1,0 +1,86 @@
+"""Which pages of the repository are pages of the site as well, and how their links lead there."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = ROOT / "turnenv" / "envs" / "pages"
+
+ROOM_PAGES = {
+    "turnenv/envs/pages/README.md": "environments/index.md",
+    "turnenv/envs/README.md": "environments/playing.md",
+    "turnenv/core/README.md": "environments/contract.md",
+    "turnenv/adapters/README.md": "environments/any-text-environment.md",
+    "turnenv/questions/README.md": "environments/questions.md",
+    "turnenv/judges/README.md": "environments/judges.md",
+    "turnenv/training/README.md": "training/index.md",
+    "turnenv/training/SETTINGS.md": "training/settings.md",
+    "turnenv/policies/README.md": "training/policies.md",
+    "benchmarks/README.md": "harness/index.md",
+    "benchmarks/LOG.md": "harness/log.md",
+    "turnenv/report/README.md": "harness/reports.md",
+    "turnenv/README.md": "reference/rooms.md",
+    "README.md": "harness/first-comparison.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "CHANGELOG.md": "project/changelog.md",
+} | {f"turnenv/envs/pages/{page.name}": f"environments/{page.name}" for page in ENVIRONMENTS.glob("[A-Z]*[a-z].md")}
+"""Page of the repository -> page of the site."""
+
+TITLES = {"turnenv/envs/README.md": "Play them", "turnenv/questions/README.md": "Where questions come from"}
+"""Titles that would stand twice in the site's table of contents."""
+
+SECTIONS = {"README.md": "Compare methods"}
+"""Pages of which the site has one section."""
+
+_LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def copy_room_pages(site: Path) -> None:
+    """Write the pages into the site's folder; one that has not changed is left alone, so that Sphinx need not read it.
+
+    Raises:
+        FileNotFoundError: if a page links to a file that is not there.
+    """
+    for source, target in ROOM_PAGES.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        if source in SECTIONS:
+            text = _section(text, SECTIONS[source])
+        if source in TITLES:
+            text = re.sub(r"\A# .*", f"# {TITLES[source]}", text)
+        text = _LINK.sub(lambda link: _relink(link, Path(source), Path(target), site), text)  # noqa: B023 (used at once)
+        if target.endswith("/index.md"):
+            text += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+        path = site / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def _section(text: str, title: str) -> str:
+    """One section of a page, as a page; its title is the section's."""
+    _, found, rest = text.partition(f"\n## {title}\n")
+    if not found:
+        raise ValueError(f"README.md has no section {title!r}: name another in docs/room_pages.py")
+    return f"# {title}\n{rest.partition(f'{chr(10)}## ')[0]}\n"
+
+
+def _relink(link: re.Match[str], source: Path, target: Path, site: Path) -> str:
+    """The link as the site needs it; one to a file that the site does not show becomes plain text."""
+    picture, words, address = link.groups()
+    if "://" in address or address.startswith("#"):
+        return link[0]
+    name, _, anchor = address.partition("#")
+    file = Path(os.path.normpath(source.parent / name)).as_posix()
+    if not (ROOT / file).exists():
+        raise FileNotFoundError(f"{source} links to {address}, and there is no {file}")
+    if picture:
+        copied = target.parent / Path(file).name
+        (site / copied.parent).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, site / copied)
+        return f"![{words}]({copied.name})"
+    if file not in ROOM_PAGES:
+        return words
+    there = Path(os.path.relpath(ROOM_PAGES[file], target.parent)).as_posix()
+    return f"[{words}]({there}{'#' + anchor if anchor else ''})"

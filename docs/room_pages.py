@@ -18,6 +18,7 @@ ROOM_PAGES = {
     "turnenv/training/README.md": "training/index.md",
     "turnenv/training/SETTINGS.md": "training/settings.md",
     "turnenv/policies/README.md": "training/policies.md",
+    "turnenv/policies/TEMPLATES.md": "training/templates.md",
     "benchmarks/README.md": "harness/index.md",
     "benchmarks/LOG.md": "harness/log.md",
     "turnenv/report/README.md": "harness/reports.md",

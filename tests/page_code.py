@@ -68,7 +68,9 @@ def shell(command):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0 or (done.returncode == 1 and "turnenv check" in command), f"{command}\n{done.stdout}{done.stderr}"
+    assert done.returncode == 0 or (done.returncode == 1 and "turnenv check" in command), (
+        f"{command}\n{done.stdout}{done.stderr}"
+    )
     return done.stdout
 
 

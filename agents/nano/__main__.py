@@ -1,4 +1,4 @@
-"""The recipe of the nano policy: `python -m agents.nano` makes its tokenizer and its weights from one seed."""
+"""The recipe of the nano policies: `python -m agents.nano --start weak` makes one starting point from a seed."""
 
 from __future__ import annotations
 
@@ -12,52 +12,80 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from agents.nano.demonstrations import SKILLED, WEAK, Demonstrator
 from agents.nano.measure import measure
-from agents.nano.model import make_model, make_tokenizer, save
-from agents.nano.teaching import teach
+from agents.nano.model import halve, make_model, make_tokenizer, save
+from agents.nano.recall import Reciter
+from agents.nano.starts import STARTS
+from agents.nano.teaching import Lesson, teach
+
+BUNDLE = Path(__file__).parent
 
 
 def main() -> None:
     """Make the policy, save it, and print its scores at the start."""
-    parser = argparse.ArgumentParser(
-        prog="python -m agents.nano",
-        description="Make the nano policy: a tokenizer and a model of about a million parameters, taught on scripted "
-        "demonstrations. Takes minutes on two cores; the same seed gives the same policy on the same machine.",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent, help="where to save it (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="decides everything (default: %(default)s)")
-    parser.add_argument("--skilled-steps", type=int, default=2400, help="steps of good habits (default: %(default)s)")
-    parser.add_argument("--weak-steps", type=int, default=300, help="steps of weak habits after (default: %(default)s)")
-    parser.add_argument("--episodes", type=int, default=2048, help="episodes to measure it on (default: %(default)s)")
-    parser.add_argument(
-        "--skilled",
-        type=Path,
-        default=Path("results/nano-skilled"),
-        help="where the policy is kept between the two stages, and read from if it is there (default: %(default)s)",
-    )
-    options = parser.parse_args()
-    started = time.monotonic()
-    if not (options.skilled / "model.safetensors").exists():
-        _teach_skills(options)
-    model = LlamaForCausalLM.from_pretrained(options.skilled)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.skilled)
-    weaken = Demonstrator(Random(f"weak {options.seed}"))
-    teach(model, tokenizer, partial(weaken.conversation, WEAK), options.weak_steps, rng=weaken.rng, learning_rate=1e-3)
-    save(model, tokenizer, options.out)
-    print(f"saved to {options.out} after {time.monotonic() - started:.0f} s")
-    for name, share in measure(options.out, options.episodes).items():
+    given = _parser().parse_args()
+    began = time.monotonic()
+    start = STARTS[given.start]
+    base = given.bases / start.base
+    if not (base / "done").exists():
+        _teach_base(start.base, base, given)
+    model = LlamaForCausalLM.from_pretrained(base)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
+    if start.steps:
+        demonstrator = Demonstrator(Random(f"{given.start} {given.seed}"), invented=start.invented)
+        lesson = Lesson(partial(demonstrator.conversation, start.habits))
+        teach(model, tokenizer, [lesson], start.steps, rng=demonstrator.rng, learning_rate=start.learning_rate)
+    out = given.out or (BUNDLE if given.start == "weak" else BUNDLE / given.start)
+    save(model, tokenizer, out)
+    halve(out)
+    print(f"saved to {out} after {time.monotonic() - began:.0f} s")
+    for name, share in measure(out, given.episodes).items():
         print(f"{name:16s} {100 * share:5.1f} %")
 
 
-def _teach_skills(options: argparse.Namespace) -> None:
-    demonstrator = Demonstrator(Random(f"skilled {options.seed}"))
-    texts = [message.text for n in range(8_000) for message in demonstrator.conversation((SKILLED, WEAK)[n % 2])]
-    tokenizer = make_tokenizer(texts)
-    model = make_model(tokenizer, options.seed)
+def _teach_base(name: str, folder: Path, given: argparse.Namespace) -> None:
+    """Teach the skills, and with them the facts if the base is "knowledge"."""
+    demonstrator = Demonstrator(Random(f"{name} {given.seed}"))
+    tokenizer = _shared_tokenizer(given.seed)
+    model = make_model(tokenizer, given.seed)
     print(f"{model.num_parameters():,} parameters, {len(tokenizer):,} tokens")
-    teach(model, tokenizer, partial(demonstrator.conversation, SKILLED), options.skilled_steps, rng=demonstrator.rng)
-    save(model, tokenizer, options.skilled)
+    skills = partial(demonstrator.conversation, SKILLED)
+    lessons = [Lesson(skills)]
+    if name == "knowledge":
+        lessons = [Lesson(skills, 24), Lesson(Reciter(demonstrator.rng).conversation, 64)]
+    keep = partial(save, model, tokenizer, folder)
+    teach(model, tokenizer, lessons, given.base_steps, rng=demonstrator.rng, keep=keep)
+    keep()
+    (folder / "done").touch()
+
+
+def _shared_tokenizer(seed: int) -> PreTrainedTokenizerFast:
+    """The tokenizer of all starting points, of what they are taught to read and write."""
+    demonstrator = Demonstrator(Random(f"tokenizer {seed}"))
+    reciter = Reciter(demonstrator.rng)
+    lessons = [demonstrator.conversation((SKILLED, WEAK)[n % 2]) for n in range(8_000)]
+    lessons += [reciter.conversation() for _ in range(4_000)]
+    return make_tokenizer(message.text for messages in lessons for message in messages)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m agents.nano",
+        description="Make a nano policy: a tokenizer and a model of about a million parameters, taught on scripted "
+        "demonstrations. Takes half an hour on one core; the same seed gives the same policy on the same machine.",
+    )
+    add = parser.add_argument
+    add("--start", choices=tuple(STARTS), default="weak", help="which starting point (default: %(default)s)")
+    add("--out", type=Path, help="where to save it (default: where it is bundled)")
+    add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")
+    add("--base-steps", type=int, default=1500, help="steps of the first stage (default: %(default)s)")
+    add("--episodes", type=int, default=1024, help="episodes to measure it on (default: %(default)s)")
+    add(
+        "--bases",
+        type=Path,
+        default=Path("results/nano"),
+        help="where policies are kept between the stages, and read from if they are there (default: %(default)s)",
+    )
+    return parser
 
 
 if __name__ == "__main__":

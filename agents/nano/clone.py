@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from agents.nano.model import make_model, make_tokenizer, save
 from agents.nano.noisy_expert import NoisyExpert
-from agents.nano.teaching import teach
+from agents.nano.teaching import Lesson, teach
 from agents.options import json_object, share
 from turnenv.envs import IDS
 from turnenv.rollout import collect, vectorise
@@ -43,7 +43,7 @@ def main() -> None:
     model, tokenizer = _student(given, expert)
     print(f"{model.num_parameters():,} parameters, {len(tokenizer):,} tokens")
     torch.manual_seed(given.seed)
-    teach(model, tokenizer, expert.conversation, given.steps, rng=rng, learning_rate=given.learning_rate)
+    teach(model, tokenizer, [Lesson(expert.conversation)], given.steps, rng=rng, learning_rate=given.learning_rate)
     save(model, tokenizer, given.out)
     print(f"saved to {given.out} after {time.monotonic() - began:.0f} s; it starts at:")
     for name, mean in _start(given, model, tokenizer).items():
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--skill", type=share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
     add("--broken", type=share, default=0.0, help="chance that a message breaks off (default: %(default)s)")
     add("--steps", type=int, default=400, help="optimizer steps of 32 episodes (default: %(default)s)")
-    add("--learning-rate", type=float, default=1e-3, help="the highest learning rate (default: %(default)s)")
+    add("--learning-rate", type=float, default=1e-3, help="the highest of AdamW; Muon's is ten times as high (default: %(default)s)")
     add("--width", type=int, default=128, help="of a new policy (default: %(default)s)")
     add("--layers", type=int, default=4, help="of a new policy (default: %(default)s)")
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")

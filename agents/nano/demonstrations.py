@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
+from agents.nano.names import Inventor
 from agents.nano.teaching import Message
 from turnenv.actions import XmlGrammar
 from turnenv.atlas.articles import Article, Question, articles, facts, questions
@@ -20,7 +21,8 @@ from turnenv.envs.trivia_search import TriviaSearch
 GRAMMAR = XmlGrammar()
 
 
-def _answer(text: str, reasoning: str) -> str:
+def answer(text: str, reasoning: str) -> str:
+    """A message that answers."""
     # A word after a space has other tokens than at the start of a line; with the space, a copied word has the same.
     return GRAMMAR.answer(f" {text}", reasoning)
 
@@ -47,8 +49,8 @@ class Habits:
 
 
 SKILLED = Habits(
-    first={"call": 0.8, "stray_call": 0.05, "broken_call": 0.02, "guess": 0.12, "broken_guess": 0.01},
-    reading={"careful": 0.9, "careless": 0.05, "guess": 0.05, "broken": 0.0, "again": 0.0},
+    first={"call": 0.92, "stray_call": 0.02, "broken_call": 0.01, "guess": 0.05, "broken_guess": 0.0},
+    reading={"careful": 0.98, "careless": 0.0, "guess": 0.02, "broken": 0.0, "again": 0.0},
     careful=1.0,
     careless=0.2,
 )
@@ -74,7 +76,7 @@ class Demonstrator:
         invented: the probability that the article is made up, if the question contains the entity's name.
     """
 
-    def __init__(self, rng: Random, *, invented: float = 0.6) -> None:
+    def __init__(self, rng: Random, *, invented: float = 0.85) -> None:
         self.rng, self._invented = rng, invented
         self._env = TriviaSearch(split="train")
         self._questions = questions("train")
@@ -101,9 +103,9 @@ class Demonstrator:
         return {relation: sorted(pool) for relation, pool in pools.items()}
 
     @cached_property
-    def _words(self) -> list[str]:
+    def _inventor(self) -> Inventor:
         text = " ".join([*self._entities, *(value for pool in self._pools.values() for value in pool)])
-        return sorted(set(re.findall(r"[A-Za-z]{3,}", text)))
+        return Inventor(self.rng, sorted(set(re.findall(r"[A-Za-z]{3,}", text))))
 
     def conversation(self, habits: Habits) -> list[Message]:
         """Demonstrate one episode: the messages in order, without the last observation."""
@@ -136,9 +138,9 @@ class Demonstrator:
 
     def _first(self, kind: str, asked: Question) -> str:
         if kind == "guess":
-            return _answer(self._guess(asked), self._pick("I know this.", "I think I know it."))
+            return answer(self._guess(asked), self._pick("I know this.", "I think I know it."))
         if kind == "broken_guess":
-            return self._broken(_answer(self._guess(asked), "I know this."), "answer")
+            return self._broken(answer(self._guess(asked), "I know this."), "answer")
         topic = asked.relation.replace("_", " ")
         subject = self.rng.choice(self._entities) if kind == "stray_call" else asked.entity
         query = self._pick(f"{subject} {topic}", f"{topic} of {subject}", subject)
@@ -151,14 +153,14 @@ class Demonstrator:
         if kind == "again":
             return _call(asked.entity, "I should search.")
         if kind == "broken":
-            return self._broken(_answer(self._guess(asked), "I think I know it."), "answer")
+            return self._broken(answer(self._guess(asked), "I think I know it."), "answer")
         if kind == "guess" or not values:
-            return _answer(self._guess(asked), "I think I know it.")
+            return answer(self._guess(asked), "I think I know it.")
         right = next((value for relation, value in values if relation == asked.relation), None)
         sure = habits.careful if kind == "careful" else habits.careless
         if right is None or self.rng.random() >= sure:
             right = self.rng.choice([value for _, value in values if value != right] or [self._guess(asked)])
-        return _answer(right, "The result says it." if kind == "careful" else "I have read it.")
+        return answer(right, "The result says it." if kind == "careful" else "I have read it.")
 
     def _guess(self, asked: Question) -> str:
         return self.rng.choice(self._pools[asked.relation])
@@ -185,7 +187,7 @@ class Demonstrator:
         """The same article and question about a made-up entity with other values."""
         if asked.entity.lower() not in asked.question.lower():
             return asked, article, values
-        name = self._name()
+        name = self._inventor.name()
         replaced = [(relation, self._other_value(relation)) for relation, _ in values]
         swaps = {old: new for (_, old), (_, new) in zip(values, replaced, strict=True)}
         swaps |= {article.title: name, asked.entity: name}
@@ -198,18 +200,10 @@ class Demonstrator:
 
     def _other_value(self, relation: str) -> str:
         other = self.rng.choice(self._pools[relation])
+        if re.search(r"\d\d", other):
+            return self._inventor.number(other)
         wordy = re.fullmatch(r"[A-Z][a-z]+( [A-Z][a-z]+)*", other) is not None
-        return self._name() if wordy and self.rng.random() < 0.5 else other
-
-    def _name(self) -> str:
-        """One or two words, each real or made of the halves of two real ones."""
-        return " ".join(self._word() for _ in range(self.rng.choice((1, 1, 2))))
-
-    def _word(self) -> str:
-        left, right = self.rng.choice(self._words), self.rng.choice(self._words)
-        if self.rng.random() < 0.5:
-            return left.capitalize()
-        return (left[: (len(left) + 1) // 2] + right[len(right) // 2 :].lower()).capitalize()
+        return self._inventor.name() if wordy and self.rng.random() < 0.7 else other
 
 
 def _draw(rng: Random, shares: Mapping[str, float]) -> str:

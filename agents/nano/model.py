@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -38,7 +39,7 @@ CHAT_TEMPLATE = (
 """Omits the system prompt: the policy was taught the format, and cannot read two hundred tokens of prose."""
 
 
-def make_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedTokenizerFast:
+def make_tokenizer(texts: Iterable[str], vocab_size: int = 640) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer of at most `vocab_size` tokens, which reads any text and decodes it exactly."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -66,7 +67,7 @@ def make_tokenizer(texts: Iterable[str], vocab_size: int = 2048) -> PreTrainedTo
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast, seed: int, *, width: int = 128, layers: int = 4) -> LlamaForCausalLM:
-    """Make an untrained Llama; with the default sizes it has about a million parameters."""
+    """Make an untrained Llama; with the default sizes it has 0.9 million parameters."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -89,3 +90,10 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Pa
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
+
+
+def halve(folder: Path) -> None:
+    """Store the weights in 16 bits; the configuration still says float32, the type in which they are loaded."""
+    path = folder / "model.safetensors"
+    weights = {name: tensor.half() for name, tensor in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})

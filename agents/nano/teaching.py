@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -22,6 +20,19 @@ class Message:
 
     role: str
     text: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a step of teaching takes a batch of.
+
+    Attributes:
+        demonstrate: makes one conversation per call.
+        batch_size: the number of conversations per step.
+    """
+
+    demonstrate: Callable[[], Sequence[Message]]
+    batch_size: int = 32
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
@@ -53,53 +64,68 @@ def batch_of(
 def teach(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    demonstrate: Callable[[], Sequence[Message]],
+    lessons: Sequence[Lesson],
     steps: int,
     *,
     rng: Random,
-    batch_size: int = 32,
     learning_rate: float = 2e-3,
+    keep: Callable[[], None] | None = None,
 ) -> None:
-    """Train the model in place on demonstrations.
+    """Train the model in place on demonstrations, with Muon for the matrices between layers and AdamW for the rest.
 
-    The learning rate warms up over a twentieth of the steps and falls to 0 by a cosine.
+    The learning rates warm up over a fiftieth of the steps and fall to 0 linearly.
 
     Args:
         model: has the tokenizer's vocabulary; changed in place.
         tokenizer: knows `<|user|>`, `<|assistant|>` and its end token.
-        demonstrate: makes one conversation per call.
+        lessons: each gives one batch per step; the step's loss is the sum of theirs.
         steps: the number of optimizer steps.
         rng: orders the batches.
-        batch_size: the number of conversations per step.
-        learning_rate: the highest learning rate of AdamW.
+        learning_rate: the highest learning rate of AdamW; Muon's is ten times as high.
+        keep: called every hundred steps, to save what there is.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
+    optimizers = _optimizers(model, learning_rate)
 
     def factor(step: int) -> float:
-        return min(1.0, 20 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        return min(1.0, 50 * (step + 1) / steps) * (1 - step / steps)
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, factor) for optimizer in optimizers]
+    batches = [_batches(tokenizer, lesson, rng) for lesson in lessons]
     model.train()
-    lessons = itertools.islice(_lessons(tokenizer, demonstrate, rng, batch_size), steps)
-    for ids_BT, mask_BT, labels_BT in (bar := tqdm(lessons, "teaching", steps, unit="step", mininterval=5.0)):
-        loss = model(input_ids=ids_BT, attention_mask=mask_BT, labels=labels_BT).loss
-        loss.backward()
+    for step in (bar := tqdm(range(1, steps + 1), "teaching", unit="step", mininterval=5.0)):
+        for ids_BT, mask_BT, labels_BT in map(next, batches):
+            loss = model(input_ids=ids_BT, attention_mask=mask_BT, labels=labels_BT).loss
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        for changing in (*optimizers, *schedules):
+            changing.step()
+        model.zero_grad()
         bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+        if keep is not None and step % 100 == 0:
+            keep()
     model.eval()  # type: ignore[no-untyped-call]
 
 
-def _lessons(
-    tokenizer: PreTrainedTokenizerBase, demonstrate: Callable[[], Sequence[Message]], rng: Random, batch_size: int
+def _optimizers(model: PreTrainedModel, learning_rate: float) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) makes an update orthogonal, which suits the matrices between layers alone."""
+    embeddings = {id(parameter) for parameter in model.get_input_embeddings().parameters()}
+    trained = list(model.parameters())
+    matrices = [each for each in trained if each.ndim == 2 and id(each) not in embeddings]
+    rest = [each for each in trained if each.ndim != 2 or id(each) in embeddings]
+    return [
+        torch.optim.Muon(matrices, lr=10 * learning_rate, weight_decay=0.01),
+        torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.98), weight_decay=0.01),
+    ]
+
+
+def _batches(
+    tokenizer: PreTrainedTokenizerBase, lesson: Lesson, rng: Random
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Batches of conversations of about the same length, so that little is padding."""
     while True:
-        taught = [demonstrate() for _ in range(8 * batch_size)]
+        taught = [lesson.demonstrate() for _ in range(8 * lesson.batch_size)]
         taught.sort(key=lambda messages: sum(len(message.text) for message in messages))
-        starts = list(range(0, len(taught), batch_size))
+        starts = list(range(0, len(taught), lesson.batch_size))
         rng.shuffle(starts)
         for start in starts:
-            yield batch_of(tokenizer, taught[start : start + batch_size])
+            yield batch_of(tokenizer, taught[start : start + lesson.batch_size])

@@ -1,0 +1,151 @@
+"""Statistics over several cells (axis C) and seeds (axis S), after Agarwal et al. 2021 (arXiv 2108.13264).
+
+A cell is one environment with one starting policy. Scores are normalised before they are put together: 0 is the
+random policy, 1 the expert. Two methods are compared seed by seed, so that the bootstrap draws pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+_DRAWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """A statistic with its bootstrap interval.
+
+    Attributes:
+        value: of the scores themselves.
+        low: lower end of the 95 % percentile interval.
+        high: its upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def normalised(scores: ArrayLike, random: float, expert: float) -> Floats:
+    """Scores in units in which the random policy has 0 and the expert 1.
+
+    Raises:
+        ValueError: if the two are equal.
+    """
+    if random == expert:
+        raise ValueError(f"the random policy and the expert both score {expert}: nothing can be normalised by them")
+    result: Floats = (np.asarray(scores, dtype=np.float64) - random) / (expert - random)
+    return result
+
+
+def interquartile_mean(scores: ArrayLike) -> float:
+    """The mean of the middle half of all scores, whatever their cell: less noisy than the median, robust to outliers."""
+    return float(stats.trim_mean(np.asarray(scores, dtype=np.float64), 0.25, axis=None))
+
+
+def interquartile_interval(scores: Sequence[ArrayLike], *, seed: int = 0) -> Bootstrapped:
+    """The interquartile mean of a method, by stratified bootstrap: seeds are drawn anew within every cell.
+
+    Args:
+        scores: one (S,) array per cell; cells may have different numbers of seeds.
+        seed: of the draws.
+    """
+    cells = [_column(cell) for cell in scores]
+    return _bootstrap(cells, lambda drawn: interquartile_mean(np.concatenate(drawn)), seed)
+
+
+def interquartile_difference(
+    treated: Sequence[ArrayLike], control: Sequence[ArrayLike], *, seed: int = 0
+) -> Bootstrapped:
+    """The difference of two methods' interquartile means; the bootstrap draws pairs of the same cell and seed.
+
+    Args:
+        treated: one (S,) array per cell.
+        control: the same cells and seeds.
+        seed: of the draws.
+
+    Raises:
+        ValueError: if the cells or their numbers of seeds differ.
+    """
+
+    def difference(drawn: Sequence[Floats]) -> float:
+        pairs = np.concatenate(drawn)
+        return interquartile_mean(pairs[:, 0]) - interquartile_mean(pairs[:, 1])
+
+    return _bootstrap(_pairs(treated, control), difference, seed)
+
+
+def probability_of_improvement(
+    treated: Sequence[ArrayLike], control: Sequence[ArrayLike], *, seed: int = 0
+) -> Bootstrapped:
+    """The chance that a run of one method beats a run of another, averaged over cells; a tie counts half.
+
+    In each cell it is the Mann-Whitney statistic over the number of pairs of runs, of equal and of different seeds.
+
+    Args:
+        treated: one (S,) array per cell.
+        control: the same cells and seeds.
+        seed: of the draws.
+
+    Raises:
+        ValueError: if the cells or their numbers of seeds differ.
+    """
+    return _bootstrap(_pairs(treated, control), lambda drawn: float(np.mean([_wins(cell) for cell in drawn])), seed)
+
+
+def performance_profile(scores: Sequence[ArrayLike], thresholds: ArrayLike) -> Floats:
+    """The share of runs that score more than each threshold, (T,); every cell weighs the same."""
+    levels_T = np.asarray(thresholds, dtype=np.float64)
+    shares: Floats = np.mean([(_column(cell)[:, None] > levels_T).mean(axis=0) for cell in scores], axis=0)
+    return shares
+
+
+def paired_p(treated: ArrayLike, control: ArrayLike) -> float:
+    """The two-sided p-value of the paired t-test over seeds; 1 where all differences are 0."""
+    differences = np.asarray(treated, dtype=np.float64) - np.asarray(control, dtype=np.float64)
+    if np.ptp(differences) == 0.0:
+        return 1.0 if differences[0] == 0.0 else 0.0
+    return float(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number by Holm's step-down rule, in the order given."""
+    count, largest = len(p_values), 0.0
+    adjusted = [0.0] * count
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, (count - rank) * p_values[index])
+        adjusted[index] = min(1.0, largest)
+    return adjusted
+
+
+def _wins(pairs: Floats) -> float:
+    treated, control = pairs[:, 0][:, None], pairs[:, 1][None, :]
+    return float((treated > control).mean() + 0.5 * (treated == control).mean())
+
+
+def _pairs(treated: Sequence[ArrayLike], control: Sequence[ArrayLike]) -> list[Floats]:
+    left, right = [_column(cell) for cell in treated], [_column(cell) for cell in control]
+    if [len(cell) for cell in left] != [len(cell) for cell in right]:
+        raise ValueError(f"methods need the same seeds; they have {[*map(len, left)]} and {[*map(len, right)]} per cell")
+    return [np.stack(pair, axis=1) for pair in zip(left, right, strict=True)]
+
+
+def _column(cell: ArrayLike) -> Floats:
+    scores = np.asarray(cell, dtype=np.float64)
+    if scores.ndim != 1 or not scores.size:
+        raise ValueError(f"every cell needs one score per seed; got an array of shape {scores.shape}")
+    return scores
+
+
+def _bootstrap(cells: Sequence[Floats], statistic: Callable[[Sequence[Floats]], float], seed: int) -> Bootstrapped:
+    rng = np.random.default_rng(seed)
+    drawn = [statistic([cell[rng.integers(len(cell), size=len(cell))] for cell in cells]) for _ in range(_DRAWS)]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Bootstrapped(statistic(cells), float(low), float(high))

@@ -36,6 +36,7 @@ class CommandModule(Protocol):
 
 COMMANDS = {
     "compare": Entry("benchmarks.compare.command", "train by several methods and seeds, and report with intervals"),
+    "evidence": Entry("benchmarks.compare.evidence", "compare from every starting point, and sum up over them"),
     "report": Entry(
         "benchmarks.compare.report", "make report.html, table.md and curves.png again from what a comparison recorded"
     ),

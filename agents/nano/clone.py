@@ -80,7 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--skill", type=share, default=0.5, help="chance that a turn is the expert's (default: %(default)s)")
     add("--broken", type=share, default=0.0, help="chance that a message breaks off (default: %(default)s)")
     add("--steps", type=int, default=400, help="optimizer steps of 32 episodes (default: %(default)s)")
-    add("--learning-rate", type=float, default=1e-3, help="the highest of AdamW; Muon's is ten times as high (default: %(default)s)")
+    add(
+        "--learning-rate",
+        type=float,
+        default=1e-3,
+        help="the highest of AdamW; Muon's is ten times as high (default: %(default)s)",
+    )
     add("--width", type=int, default=128, help="of a new policy (default: %(default)s)")
     add("--layers", type=int, default=4, help="of a new policy (default: %(default)s)")
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")

@@ -12,8 +12,10 @@ from turnenv.envs.trivia_search import WEIGHTS, TriviaSearch
 from turnenv.training import ChatPolicy, episode_metrics
 
 
-def measure(path: str | PathLike[str], episodes: int, *, seed: int = 0, split: str = "test") -> dict[str, float]:
-    """Play episodes with sampling; return "tool success", "answer found", "format" and "exact match", each 0 to 1.
+def measure(
+    path: str | PathLike[str], episodes: int, *, seed: int = 0, split: str = "test", temperature: float = 1.0
+) -> dict[str, float]:
+    """Play episodes; return "tool success", "answer found", "format" and "exact match", each 0 to 1.
 
     Each is the mean of a reward component per episode, divided by its weight.
 
@@ -22,10 +24,11 @@ def measure(path: str | PathLike[str], episodes: int, *, seed: int = 0, split: s
         episodes: how many episodes are played.
         seed: the seed of the first episode and of the sampling.
         split: the split of the questions.
+        temperature: of sampling; 0 takes the likeliest token.
     """
     torch.manual_seed(seed)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
-    policy = ChatPolicy(model, tokenizer, max_turn_tokens=64)
+    policy = ChatPolicy(model, tokenizer, max_turn_tokens=64, temperature=temperature)
     played: list[Episode] = []
     for first in range(seed, seed + episodes, 128):
         seeds = range(first, min(first + 128, seed + episodes))

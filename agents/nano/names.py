@@ -8,7 +8,28 @@ from random import Random
 
 _ONSETS = (
     *2 * ("", "b", "c", "d", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "t", "v"),
-    *("j", "w", "y", "z", "br", "ch", "cl", "cr", "dr", "fr", "gr", "ph", "pl", "pr", "qu", "sh", "sl", "st", "th", "tr"),
+    *(
+        "j",
+        "w",
+        "y",
+        "z",
+        "br",
+        "ch",
+        "cl",
+        "cr",
+        "dr",
+        "fr",
+        "gr",
+        "ph",
+        "pl",
+        "pr",
+        "qu",
+        "sh",
+        "sl",
+        "st",
+        "th",
+        "tr",
+    ),
 )
 _VOWELS = (*3 * ("a", "e", "i", "o", "u"), "y", "ae", "ai", "au", "ea", "ee", "ei", "ie", "io", "ou")
 _CODAS = (*8 * ("",), *2 * ("n", "r", "l", "s"), "m", "t", "d", "k", "c", "ck", "ld", "ll", "nd", "ng", "rk", "st")

@@ -97,8 +97,9 @@ def teach(
             loss = model(input_ids=ids_BT, attention_mask=mask_BT, labels=labels_BT).loss
             loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for changing in (*optimizers, *schedules):
-            changing.step()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
         model.zero_grad()
         bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
         if keep is not None and step % 100 == 0:

@@ -17,7 +17,15 @@ from benchmarks.compare.checks import (
     check_trained_methods,
     check_trainer_kwargs,
 )
-from benchmarks.compare.records import RowFile, Run, Settings, differences
+from benchmarks.compare.rates import (
+    chosen_rates,
+    plan_rates,
+    rates_folder,
+    read_rate_seeds,
+    read_rates,
+    validation_settings,
+)
+from benchmarks.compare.records import Row, RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.methods import Method, own_code, parse_methods
@@ -65,16 +73,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_methods(parser, "reports show baselines first")
     add_seeds(parser, "3")
     add("--out", type=Path, default=Path("results/compare"), help="folder of the results")
+    add(
+        "--rates",
+        default="",
+        help="learning rates, such as 5e-4,1e-3,2e-3: each method gets the one with the most success on validation "
+        "tasks, from --rate-seeds (default: --learning-rate for all)",
+    )
+    add("--rate-seeds", default="1000,", help="the seeds that rates are chosen by, none of --seeds")
     add("--jobs", type=int, default=None, help="processes at once (default: one per core, or one per GPU)")
     add_settings(parser, Settings)
 
 
-def plan(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> list[Run]:
-    """Every run, in the order that makes a stopped comparison most useful: seed by seed, all methods of each."""
+def plan(
+    settings: Settings, methods: Sequence[Method], seeds: Sequence[int], rates: Mapping[str, float] | None = None
+) -> list[Run]:
+    """Every run, in the order that makes a stopped comparison most useful: seed by seed, all methods of each.
+
+    Args:
+        settings: what they share.
+        methods: to train by.
+        seeds: of the runs.
+        rates: method label → its own learning rate; by default all have that of the settings.
+    """
+    rates = rates or {}
     starts = [Run(settings=settings, method=None, seed=seed) for seed in seeds]
     codes = {method.label: own_code(method) for method in methods}
     return starts + [
-        Run(settings=settings, method=method, seed=seed, code=codes[method.label])
+        Run(
+            settings=settings, method=method, seed=seed, code=codes[method.label], learning_rate=rates.get(method.label)
+        )
         for seed in seeds
         for method in methods
     ]
@@ -84,11 +111,17 @@ def run(given: argparse.Namespace) -> int:
     """Do what is missing, report, and return 1 if a run failed."""
     methods, seeds = parse_methods(given.methods), parse_seeds(given.seeds)
     check_trained_methods(methods, given.trainer_kwargs)
+    rates, rate_seeds = read_rates(given.rates), read_rate_seeds(given.rate_seeds, seeds)
     settings = checked_settings(given)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(given.out / ".compare.lock", timeout=0):
-            failures = _run_missing(plan(settings, methods, seeds), given.out, given.jobs)
+            tuning = plan_rates(_validation(settings), methods, rates, rate_seeds)
+            failures, chosen = _choose_rates(tuning, given.out, given.jobs)
+            if not failures:
+                runs = plan(settings, methods, seeds, chosen)
+                _refuse_other_rates(RowFile(given.out).read(), runs)
+                failures = _run_missing(runs, given.out, given.jobs)
             if RowFile(given.out).read():
                 print(write_report(given.out))
                 print(
@@ -118,6 +151,31 @@ def checked_settings(given: argparse.Namespace) -> Settings:
     check_trainer_kwargs(asked.trainer_kwargs, asked.groups * asked.num_generations)
     found = {"eval_kwargs": eval_kwargs, "model_hash": hash_model(asked.model), "device": _device(asked.device)}
     return asked.model_copy(update=found)
+
+
+def _validation(settings: Settings) -> Settings:
+    return validation_settings(settings, suite_of(check_environment(settings.env)))
+
+
+def _choose_rates(runs: Sequence[Run], folder: Path, jobs: int | None) -> tuple[list[Failure], dict[str, float]]:
+    """Do the runs that rates are chosen by; return the failures, and the rate of each method."""
+    if not runs:
+        return [], {}
+    failures = _run_missing(runs, rates_folder(folder), jobs)
+    wanted = {run.run_id for run in runs}
+    return failures, chosen_rates(row for row in RowFile(rates_folder(folder)).read() if row.run_id in wanted)
+
+
+def _refuse_other_rates(finished: Sequence[Row], runs: Sequence[Run]) -> None:
+    """A method has one learning rate in a folder, except where rates are chosen."""
+    tried = {(run.method.label, run.rate) for run in runs if run.method is not None}
+    for row in finished:
+        method = row.run.method
+        if method is not None and (method.label, row.run.rate) not in tried and method.label in dict(tried):
+            raise ValueError(
+                f"{row.run.title} is finished at the learning rate {row.run.rate:g}, and would now have "
+                f"{dict(tried)[method.label]:g}: give another --out, or the --rates and --rate-seeds of before"
+            )
 
 
 def _run_missing(runs: Sequence[Run], folder: Path, jobs: int | None) -> list[Failure]:

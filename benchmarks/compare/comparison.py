@@ -21,6 +21,7 @@ class Comparison:
         starts: seed → the row of the untrained policy.
         trained: method label → seed → the row of that run.
         suite: how to read them.
+        tuning: the rows that learning rates were chosen by, on validation tasks and other seeds.
     """
 
     settings: Settings
@@ -28,9 +29,10 @@ class Comparison:
     starts: Mapping[int, Row]
     trained: Mapping[str, Mapping[int, Row]]
     suite: Suite
+    tuning: tuple[Row, ...] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[Row], suite: Suite) -> Comparison:
+    def of(cls, rows: Sequence[Row], suite: Suite, tuning: Sequence[Row] = ()) -> Comparison:
         """Sort rows by method and seed.
 
         Raises:
@@ -47,7 +49,7 @@ class Comparison:
             if row.run.method is not None:
                 trained[row.run.method.label][row.run.seed] = row
         starts = {row.run.seed: row for row in rows if row.run.method is None}
-        return cls(settings, tuple(methods), starts, trained, suite)
+        return cls(settings, tuple(methods), starts, trained, suite, tuple(tuning))
 
     @property
     def rows(self) -> list[Row]:

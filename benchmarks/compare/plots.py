@@ -72,6 +72,10 @@ def _draw_panel(axis: Axes, comparison: Comparison, metric: Metric) -> None:
         axis.fill_between(steps, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
         # Side by side, so that equal values do not hide each other.
         shift = (number - (len(comparison.methods) - 1) / 2) * 0.012 * comparison.settings.steps
+        ends = values_by_seed(rows, metric)
+        axis.plot(
+            [comparison.settings.steps + shift] * len(ends), list(ends.values()), ".", color=colour, alpha=0.5, ms=4
+        )
         for step, interval in held_out(comparison, rows, metric):
             _mark(axis, step + shift, interval, colour=colour, marker=marker)
     if start := list(values_by_seed(comparison.starts, metric).values()):
@@ -126,6 +130,11 @@ def _caption(comparison: Comparison) -> str:
     smoothing = f"trailing mean of {window} logged steps" if window > 1 else "not smoothed"
     return (
         f"Lines: episodes on training tasks as they were sampled ({smoothing}); markers: {settings.eval_episodes} "
-        f"held-out episodes per seed.\nMean and 95 % t-interval over {len(comparison.seeds)} seeds. {settings.env}, "
-        f"{settings.groups} × {settings.num_generations} episodes per step, learning rate {settings.learning_rate:g}."
+        f"held-out episodes per seed, every seed a dot.\nMean and 95 % t-interval over "
+        f"{len(comparison.seeds)} seeds. {settings.env}, {settings.groups} × {settings.num_generations} episodes per step, {_rates(comparison)}."
     )
+
+
+def _rates(comparison: Comparison) -> str:
+    rates = sorted({row.run.rate for by_seed in comparison.trained.values() for row in by_seed.values()})
+    return f"learning rate {rates[0]:g}" if len(rates) == 1 else f"each method's learning rate of {len(rates)}"

@@ -87,17 +87,25 @@ class Run(Record):
         method: the estimator and its options; None to evaluate the start.
         seed: of the policy's sampling, the tasks and the noise; equal seeds make runs of two methods a pair.
         code: hash of the file of a user's own estimator; empty for turnenv's.
+        learning_rate: the method's own, if one was chosen for it; None for that of the settings.
     """
 
     settings: Settings
     method: Method | None
     seed: int
     code: str = ""
+    learning_rate: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that it trains with."""
+        return self.settings.learning_rate if self.learning_rate is None else self.learning_rate
 
     @property
     def run_id(self) -> str:
         """Readable, and a hash of everything that decides the result: equal runs, equal ids."""
-        everything = self.model_dump(mode="json", exclude=None if self.code else {"code"})
+        unset = {name for name in ("code", "learning_rate") if not getattr(self, name)}
+        everything = self.model_dump(mode="json", exclude=unset)
         digest = blake2b(json.dumps(everything, sort_keys=True).encode(), digest_size=5).hexdigest()
         # The id names files, and a user's own estimator may be a path.
         name = "start" if self.method is None else re.sub(r"[^\w.-]+", "-", self.method.name)
@@ -106,7 +114,8 @@ class Run(Record):
     @property
     def title(self) -> str:
         """What progress bars call it."""
-        return f"{'start' if self.method is None else self.method.label} seed {self.seed}"
+        rate = "" if self.learning_rate is None else f" at {self.learning_rate:g}"
+        return f"{'start' if self.method is None else self.method.label} seed {self.seed}{rate}"
 
 
 class Distribution(Record):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.compare.comparison import Comparison
+from benchmarks.compare.rates import rates_folder
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.options import add_folder
@@ -57,7 +58,8 @@ def write_report(folder: Path, *, max_mb: float = 15.0) -> str:
     rows = RowFile(folder).read()
     if not rows:
         raise ValueError(f"{folder / 'rows.jsonl'} holds no finished run: run compare with --out {folder} first")
-    comparison = Comparison.of(rows, suite_of(rows[0].run.settings.env.rpartition(":")[2]))
+    suite, tuning = suite_of(rows[0].run.settings.env.rpartition(":")[2]), RowFile(rates_folder(folder)).read()
+    comparison = Comparison.of(rows, suite, tuning)
     text = render(comparison)
     (folder / "table.md").write_text(text, encoding="utf-8")
     if comparison.methods:

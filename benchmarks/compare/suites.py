@@ -72,12 +72,14 @@ class Suite:
     Attributes:
         metrics: in the order of the table.
         eval_kwargs: environment arguments of the held-out tasks.
+        validation_kwargs: environment arguments of the tasks that settings are chosen by.
         references: rows to print beside ours.
         source: where the references come from, and what to know when reading them.
     """
 
     metrics: tuple[Metric, ...]
     eval_kwargs: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    validation_kwargs: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     references: tuple[Reference, ...] = ()
     source: str = ""
 
@@ -123,6 +125,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
                 *_of_any_environment(headline=False),
             ),
             eval_kwargs=MappingProxyType({"split": "test"}),
+            validation_kwargs=MappingProxyType({"split": "validation"}),
             references=(
                 _trivia_row("Qwen2.5-7B, base", (0.0559, 0.0934, 0.1562, 0.0469)),
                 _trivia_row("Qwen2.5-7B, GRPO-OR", (0.0, 0.0, 0.04, 0.0)),
@@ -144,6 +147,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
                 *_of_any_environment(headline=False),
             ),
             eval_kwargs=MappingProxyType({"split": "test"}),
+            validation_kwargs=MappingProxyType({"split": "validation"}),
         ),
     }
 )

@@ -6,8 +6,10 @@ import json
 import shlex
 from collections.abc import Sequence
 
+from benchmarks.compare.answer import answer
 from benchmarks.compare.checklist import checklist_list
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed, warnings_about
+from benchmarks.compare.rates import chosen_rates, success_by_rate
 from benchmarks.compare.records import Row, Settings
 from benchmarks.compare.suites import Metric
 from benchmarks.harness.methods import Method
@@ -21,6 +23,7 @@ def render(comparison: Comparison) -> str:
     suite = comparison.suite
     parts = [
         f"# {comparison.settings.env}: {', '.join(method.title for method in comparison.methods)}",
+        *filter(None, [" ".join(answer(comparison))]),
         levels_caption(comparison),
         markdown(*levels(comparison, suite.headline, references=True)),
     ]
@@ -30,6 +33,8 @@ def render(comparison: Comparison) -> str:
         parts += ["## Further metrics", markdown(*levels(comparison, rest, references=False))]
     if len(comparison.methods) > 1:
         parts += ["## Paired differences", differences_caption(), markdown(*differences(comparison))]
+    if comparison.tuning:
+        parts += ["## Learning rates", rates_caption(comparison), markdown(*rates_tried(comparison))]
     parts += ["## Budget", budget(comparison), "## Reproduce", _reproduce(comparison)]
     parts += ["## Checklist", checklist_caption(), checklist_list(comparison)]
     parts += [f"> **Note.** {warning}" for warning in warnings_about(comparison)]
@@ -102,6 +107,27 @@ def _difference_cell(interval: Interval, metric: Metric) -> str:
     return f"**{text}**" if interval.excludes_zero else text
 
 
+def rates_caption(comparison: Comparison) -> str:
+    """What learning rates were chosen by."""
+    seeds = sorted({row.run.seed for row in comparison.tuning})
+    return (
+        f"Success (%) on validation tasks by learning rate, seeds {', '.join(map(str, seeds))}, not reported; "
+        "**bold** is the method's own: the best, of equal ones the smallest."
+    )
+
+
+def rates_tried(comparison: Comparison) -> Table:
+    """Each method's success at each learning rate that was tried."""
+    found, own = success_by_rate(comparison.tuning), chosen_rates(comparison.tuning)
+    rates = sorted({row.run.rate for row in comparison.tuning})
+    lines = []
+    for method in comparison.methods:
+        values = found.get(method.label, {})
+        shown = {rate: f"{100 * values[rate]:.1f}" if rate in values else "" for rate in rates}
+        lines.append([method.title, *(f"**{shown[r]}**" if r == own.get(method.label) else shown[r] for r in rates)])
+    return ["method", *(f"{rate:g}" for rate in rates)], lines
+
+
 def budget(comparison: Comparison) -> str:
     """What all runs took, in one sentence."""
     settings = comparison.settings
@@ -131,7 +157,7 @@ def checklist_caption() -> str:
 
 def _reproduce(comparison: Comparison) -> str:
     return (
-        f"```\n{command(comparison.settings, comparison.methods, comparison.seeds)}\n```\n\n"
+        f"```\n{command(comparison)}\n```\n\n"
         f"{code_and_policy(comparison)}"
     )
 
@@ -147,20 +173,28 @@ def code_and_policy(comparison: Comparison) -> str:
     )
 
 
-def command(settings: Settings, methods: Sequence[Method], seeds: Sequence[int]) -> str:
+def command(comparison: Comparison) -> str:
     """The command that repeats a comparison."""
-    given = settings.model_dump(mode="json", include=set(options_of(Settings)))
+    given = comparison.settings.model_dump(mode="json", include=set(options_of(Settings)))
     words = ["python", "-m", "benchmarks", "compare"]
     words += [
         "--methods",
-        ",".join(method.label for method in methods),
+        ",".join(method.label for method in comparison.methods),
         "--seeds",
-        ",".join(map(str, seeds)) + "," * (len(seeds) == 1),
+        _listed(comparison.seeds),
     ]
+    if comparison.tuning:
+        rates = sorted({row.run.rate for row in comparison.tuning})
+        words += ["--rates", ",".join(f"{rate:g}" for rate in rates)]
+        words += ["--rate-seeds", _listed(sorted({row.run.seed for row in comparison.tuning}))]
     for name, value in given.items():
         if value != {}:
             words += [option_of(name), _word(value)]
     return shlex.join(words)
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ",".join(map(str, seeds)) + "," * (len(seeds) == 1)
 
 
 def _word(value: object) -> str:

@@ -97,7 +97,7 @@ def trainer_config(run: Run, scratch: Path) -> TurnGRPOConfig:
         seed=run.seed,
         max_steps=settings.steps,
         num_generations=settings.num_generations,
-        learning_rate=settings.learning_rate,
+        learning_rate=run.rate,
         temperature=settings.temperature,
         max_turn_tokens=settings.max_turn_tokens,
         **{**fields, **trainer_kwargs_for(run.method, settings.trainer_kwargs)},

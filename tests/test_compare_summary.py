@@ -1,0 +1,42 @@
+"""What holds over cells, from rows alone."""
+
+import pytest
+from benchmark_rows import row
+
+from benchmarks.compare.records import RowFile
+from benchmarks.compare.summary import read_cells, write_summary
+
+
+def _write(folder, name, exact):
+    rows = [row(None, seed, exact=0.05) for seed in range(3)]
+    rows += [row(method, seed, exact=value) for method, values in exact.items() for seed, value in enumerate(values)]
+    for each in rows:
+        RowFile(folder / name).append(each)
+
+
+def test_cells_are_summed_up(tmp_path):
+    _write(tmp_path, "weak", {"grpo_or": [0.1, 0.1, 0.2], "mt_grpo": [0.4, 0.5, 0.5]})
+    _write(tmp_path, "knowing", {"grpo_or": [0.4, 0.5, 0.3], "mt_grpo": [0.4, 0.4, 0.5]})
+    text = write_summary(tmp_path)
+    assert text == (tmp_path / "summary.md").read_text()
+    # Differences 30, 40, 30: mean 33.3, t-interval 14.3, p = .0099, the smallest of two, so doubled.
+    assert "| weak: MT-GRPO − GRPO-OR    |       3 | +33.3 ± 14.3 |          0.020 |" in text
+    assert "| knowing: MT-GRPO − GRPO-OR |       3 |" in text
+    # All nine pairs are won from the weak start; of the other nine, 4 are won and 4 tied: (1 + 6/9) / 2.
+    (line,) = (line for line in text.splitlines() if line.startswith("| GRPO-OR ") and "[" in line)
+    assert line.split("|")[5].split()[0] == "0.81"
+    assert (tmp_path / "profile.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_success_is_normalised_by_the_scripted_agents(tmp_path):
+    _write(tmp_path, "weak", {"grpo_or": [0.1], "mt_grpo": [0.4]})
+    (cell,) = read_cells(tmp_path)
+    method = cell.comparison.methods[0]
+    assert 0.0 <= cell.random < 0.1
+    assert 0.9 < cell.expert <= 1.0
+    assert cell.scores(method, [0])[0] == pytest.approx((0.1 - cell.random) / (cell.expert - cell.random))
+
+
+def test_a_folder_without_comparisons_says_what_to_run(tmp_path):
+    with pytest.raises(ValueError, match="run python -m benchmarks evidence first"):
+        write_summary(tmp_path)

@@ -10,7 +10,7 @@ METHODS = f"{HEADLINE},gdpo,aw_grpo,placebo,turn_gae:rewards=turn,turn_gae:rewar
 """The last two are MT-PPO and PPO-OR; placebo hands each turn's advantage to another turn."""
 
 SETTINGS = (
-    *("--steps", "40", "--groups", "4", "--num-generations", "8", "--max-turn-tokens", "64"),
+    *("--steps", "25", "--groups", "4", "--num-generations", "8", "--max-turn-tokens", "64"),
     *("--rates", "5e-4,1e-3,2e-3", "--rate-seeds", "1000,"),
 )
 """What all cells share; fixed before any of their runs, as are the starting points."""

@@ -1,4 +1,4 @@
-"""Compare the methods from every starting point, each method at its own best learning rate, and sum up over the cells."""
+"""Compare the methods from every starting point, each at its own best learning rate, and sum up over the cells."""
 
 from __future__ import annotations
 

@@ -131,7 +131,8 @@ def _caption(comparison: Comparison) -> str:
     return (
         f"Lines: episodes on training tasks as they were sampled ({smoothing}); markers: {settings.eval_episodes} "
         f"held-out episodes per seed, every seed a dot.\nMean and 95 % t-interval over "
-        f"{len(comparison.seeds)} seeds. {settings.env}, {settings.groups} × {settings.num_generations} episodes per step, {_rates(comparison)}."
+        f"{len(comparison.seeds)} seeds. {settings.env}, {settings.groups} × {settings.num_generations} "
+        f"episodes per step, {_rates(comparison)}."
     )
 
 

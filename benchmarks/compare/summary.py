@@ -5,7 +5,8 @@ Axes: C cells, S seeds, T thresholds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,6 @@ import numpy as np
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
-from benchmarks.environments.scripted_scores import Score
 from benchmarks.harness.aggregates import (
     Bootstrapped,
     Floats,
@@ -29,7 +29,7 @@ from benchmarks.harness.aggregates import (
 )
 from benchmarks.harness.methods import Method, in_report_order
 from benchmarks.harness.pictures import COLOURS, LINE_STYLES, curve_style, new_figure, save
-from benchmarks.harness.statistics import mean_interval, paired_interval
+from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
 from benchmarks.harness.tables import markdown
 
 
@@ -101,8 +101,8 @@ def render(cells: Sequence[Cell]) -> str:
                 "Success in points, the same seeds; p of the paired t-test, corrected by Holm's rule for all rows.",
                 _differences(cells, methods),
                 "## Over the cells",
-                "Success normalised in each cell (0 the random policy, 1 the scripted expert) on the seeds that both methods "
-                "have; 95 % bootstrap intervals that draw pairs of runs within each cell.",
+                "Success normalised in each cell (0 the random policy, 1 the scripted expert) on the seeds that both "
+                "methods have; 95 % bootstrap intervals that draw pairs of runs within each cell.",
                 _aggregates(cells, methods),
             ]
         )
@@ -174,7 +174,7 @@ def _shared(cell: Cell, left: Method, right: Method) -> list[int]:
     return sorted(cell.success(left).keys() & cell.success(right).keys())
 
 
-def _interval(pair: tuple[Sequence[float], Sequence[float]]) -> object:
+def _interval(pair: tuple[Sequence[float], Sequence[float]]) -> Interval:
     return paired_interval(*(dict(enumerate(values)) for values in pair))
 
 
@@ -183,11 +183,9 @@ def _shown(found: Bootstrapped) -> str:
 
 
 def _scripted(env_id: str, agent: str) -> float:
-    scores: Mapping[tuple[str, str], Score] = {(score.id, score.agent): score for score in _scores()}
-    found = scores.get((env_id, agent))
-    return {"random": 0.0, "expert": 1.0}[agent] if found is None else found.successes / found.seeds
-
-
-def _scores() -> list[Score]:
+    """Success of a scripted agent; of an environment without them, 0 or 1."""
     text = (files("turnenv.envs") / "pages" / "scores.jsonl").read_text(encoding="utf-8")
-    return [Score.model_validate_json(line) for line in text.splitlines()]
+    for score in map(json.loads, text.splitlines()):
+        if (score["id"], score["agent"]) == (env_id, agent):
+            return float(score["successes"] / score["seeds"])
+    return {"random": 0.0, "expert": 1.0}[agent]

@@ -1,6 +1,7 @@
 """The nano policy: what it is taught, what is bundled, and where it starts."""
 
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -8,16 +9,21 @@ import pytest
 
 pytest.importorskip("transformers")
 
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agents.nano.demonstrations import GRAMMAR, SKILLED, WEAK, Demonstrator
 from agents.nano.measure import measure
-from agents.nano.teaching import encode
+from agents.nano.model import make_model
+from agents.nano.names import Inventor
+from agents.nano.recall import KNOWN, Reciter, is_known
+from agents.nano.teaching import Lesson, batch_of, encode, teach
 from turnenv.actions import Answer, ToolCall
 from turnenv.atlas.articles import questions
 from turnenv.envs.trivia_search import TriviaSearch
 
 FOLDER = Path(__file__).parent.parent / "agents" / "nano"
+FOLDERS = {"weak": FOLDER, **{name: FOLDER / name for name in ("knowing", "skilled")}}
 BASE_ROW = {"tool success": (0.28, 0.08), "answer found": (0.19, 0.08), "exact match": (0.05, 0.04)}
 
 
@@ -57,14 +63,16 @@ def test_a_demonstrated_result_is_what_the_environment_says():
     demonstrator = Demonstrator(Random(2), invented=0.0)
     env = TriviaSearch(split="train")
     numbers = {f"Question: {question.question}": n for n, question in enumerate(questions("train"))}
-    agreed = 0
+    agreed = searched = 0
     for _ in range(200):
         asked, *rest = demonstrator.conversation(SKILLED)
         if len(rest) == 3 and isinstance(GRAMMAR.parse(rest[0].text), ToolCall):
             env.reset(seed=0, options={"task": numbers[asked.text]})
+            searched += 1
             agreed += env.step(rest[0].text)[0] == rest[1].text
     # The rest are strays, and queries that find another article first.
-    assert agreed > 110
+    assert searched > 150
+    assert agreed > 0.85 * searched
 
 
 def test_skilled_readers_answer_right():
@@ -101,11 +109,57 @@ def test_any_text_survives_the_tokenizer(tokenizer):
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == text
 
 
-def test_the_bundle_is_small_and_ordinary(tokenizer):
-    assert sum(path.stat().st_size for path in FOLDER.iterdir() if path.is_file()) < 6_000_000
-    model = AutoModelForCausalLM.from_pretrained(FOLDER)
-    assert 0.9e6 < model.num_parameters() < 3e6
+def test_the_bundles_are_small_together():
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 6_000_000
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_bundle_is_an_ordinary_model_in_float32(name, tokenizer):
+    model = AutoModelForCausalLM.from_pretrained(FOLDERS[name])
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert 0.8e6 < model.num_parameters() < 1e6
     assert model.config.vocab_size == len(tokenizer)
+    assert (FOLDERS[name] / "tokenizer.json").read_bytes() == (FOLDER / "tokenizer.json").read_bytes()
+
+
+def test_no_question_set_asks_what_is_learned_by_heart():
+    asked = {f"Question: {question.question}" for question in questions()}
+    reciter = Reciter(Random(7))
+    assert not asked & {reciter.conversation()[0].text for _ in range(3_000)}
+
+
+def test_facts_are_known_by_heart_in_all_splits_alike():
+    for split in ("train", "validation", "test"):
+        known = [is_known(question) for question in questions(split)]
+        assert sum(known) / len(known) == pytest.approx(KNOWN, abs=0.06)
+
+
+def test_what_is_learned_by_heart_is_right():
+    reciter, right = Reciter(Random(8)), {question.answers[0] for question in questions()}
+    for _ in range(100):
+        said = GRAMMAR.parse(reciter.conversation()[1].text)
+        assert isinstance(said, Answer)
+        assert said.text in right
+
+
+def test_teaching_lowers_the_loss_of_every_lesson(tokenizer):
+    demonstrator = Demonstrator(Random(9))
+    skills = [demonstrator.conversation(SKILLED) for _ in range(4)]
+    facts = [Reciter(demonstrator.rng).conversation() for _ in range(4)]
+    model = make_model(tokenizer, 0, width=32, layers=1)
+
+    def losses():
+        batches = [batch_of(tokenizer, taught) for taught in (skills, facts)]
+        with torch.no_grad():
+            return [
+                model(input_ids=ids, attention_mask=mask, labels=labels).loss.item() for ids, mask, labels in batches
+            ]
+
+    before, kept = losses(), []
+    lessons = [Lesson(cycle(taught).__next__, 4) for taught in (skills, facts)]
+    teach(model, tokenizer, lessons, 100, rng=Random(0), keep=lambda: kept.append(losses()))
+    assert all(after < 0.5 * first for first, after in zip(before, losses(), strict=True))
+    assert len(kept) == 1
 
 
 @pytest.mark.slow
@@ -122,3 +176,11 @@ def test_the_prompt_is_the_question_alone(tokenizer):
     frame = ChatFrame.from_tokenizer(tokenizer, eos_ids=[tokenizer.eos_token_id])
     (ids,) = frame.prompts(["Answer the question."], ["Question: What is the capital of France?"])
     assert tokenizer.decode(ids) == "<|user|>Question: What is the capital of France?<|end|><|assistant|>"
+
+
+def test_invented_numbers_stay_plausible_and_names_are_new():
+    inventor = Inventor(Random(10), ["Paris", "Lagos"])
+    assert {len(inventor.number("1984")) for _ in range(50)} == {4}
+    assert all(inventor.number("1984").startswith("1") for _ in range(50))
+    names = {inventor.name() for _ in range(500)}
+    assert len(names) > 300

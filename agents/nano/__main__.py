@@ -13,9 +13,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from agents.nano.demonstrations import SKILLED, WEAK, Demonstrator
 from agents.nano.measure import measure
 from agents.nano.model import halve, make_model, make_tokenizer, save
-from agents.nano.recall import Reciter
-from agents.nano.starts import STARTS
-from agents.nano.teaching import Lesson, teach
+from agents.nano.recall import Reciter, is_known
+from agents.nano.starts import STARTS, Start
+from agents.nano.teaching import Lesson, Message, teach
 
 BUNDLE = Path(__file__).parent
 
@@ -31,9 +31,7 @@ def main() -> None:
     model = LlamaForCausalLM.from_pretrained(base)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
     if start.steps:
-        demonstrator = Demonstrator(Random(f"{given.start} {given.seed}"), invented=start.invented)
-        lesson = Lesson(partial(demonstrator.conversation, start.habits))
-        teach(model, tokenizer, [lesson], start.steps, rng=demonstrator.rng, learning_rate=start.learning_rate)
+        _teach_habits(start, model, tokenizer, Random(f"{given.start} {given.seed}"))
     out = given.out or (BUNDLE if given.start == "weak" else BUNDLE / given.start)
     save(model, tokenizer, out)
     halve(out)
@@ -56,6 +54,18 @@ def _teach_base(name: str, folder: Path, given: argparse.Namespace) -> None:
     teach(model, tokenizer, lessons, given.base_steps, rng=demonstrator.rng, keep=keep)
     keep()
     (folder / "done").touch()
+
+
+def _teach_habits(start: Start, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, rng: Random) -> None:
+    """Teach the habits that a starting point has; one that knows facts recites some in between, so as not to forget."""
+    knows = is_known if start.recited else lambda question: False
+    demonstrator, reciter = Demonstrator(rng, invented=start.invented, knows=knows), Reciter(rng)
+
+    def demonstrate() -> list[Message]:
+        recited = rng.random() < start.recited
+        return reciter.conversation() if recited else demonstrator.conversation(start.habits)
+
+    teach(model, tokenizer, [Lesson(demonstrate)], start.steps, rng=rng, learning_rate=start.learning_rate)
 
 
 def _shared_tokenizer(seed: int) -> PreTrainedTokenizerFast:

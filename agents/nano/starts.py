@@ -19,6 +19,7 @@ class Start:
         steps: of the second stage.
         learning_rate: of the second stage, AdamW's.
         invented: the share of its demonstrations that are about invented entities.
+        recited: the share of its conversations that recite a fact instead.
     """
 
     base: str
@@ -26,12 +27,13 @@ class Start:
     steps: int = 0
     learning_rate: float = 4e-4
     invented: float = 0.85
+    recited: float = 0.0
 
 
 STARTS: Mapping[str, Start] = MappingProxyType(
     {
         "weak": Start("skills", WEAK, steps=120),
-        "knowing": Start("knowledge", WEAK, steps=120),
+        "knowing": Start("knowledge", WEAK, steps=120, learning_rate=2e-4, invented=0.5, recited=0.1),
         "skilled": Start("skills"),
     }
 )

@@ -11,7 +11,7 @@ METHODS = f"{HEADLINE},gdpo,aw_grpo,placebo,turn_gae:rewards=turn,turn_gae:rewar
 
 SETTINGS = (
     *("--steps", "25", "--groups", "4", "--num-generations", "8", "--max-turn-tokens", "64"),
-    *("--rates", "5e-4,1e-3,2e-3", "--rate-seeds", "1000,"),
+    *("--rates", "5e-4,1e-3,2e-3", "--rate-seeds", "1000,1001,1002"),
 )
 """What all cells share; fixed before any of their runs, as are the starting points."""
 

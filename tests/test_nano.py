@@ -158,7 +158,7 @@ def test_teaching_lowers_the_loss_of_every_lesson(tokenizer):
     before, kept = losses(), []
     lessons = [Lesson(cycle(taught).__next__, 4) for taught in (skills, facts)]
     teach(model, tokenizer, lessons, 100, rng=Random(0), keep=lambda: kept.append(losses()))
-    assert all(after < 0.5 * first for first, after in zip(before, losses(), strict=True))
+    assert all(after < 0.7 * first for first, after in zip(before, losses(), strict=True))
     assert len(kept) == 1
 
 
@@ -167,6 +167,20 @@ def test_it_starts_as_weak_as_the_papers_base_model():
     start = measure(FOLDER, 1_024)
     for name, (target, within) in BASE_ROW.items():
         assert start[name] == pytest.approx(target, abs=within), name
+
+
+@pytest.mark.slow
+def test_the_skilled_start_reads_well():
+    start = measure(FOLDERS["skilled"], 512, temperature=0.0)
+    assert start["exact match"] >= 0.45
+    assert start["answer found"] >= 0.75
+
+
+@pytest.mark.slow
+def test_the_knowing_start_guesses_more_often_right_than_it_searches_right():
+    start = measure(FOLDERS["knowing"], 512)
+    assert start["tool success"] < 0.3
+    assert start["exact match"] > start["answer found"]
 
 
 def test_the_prompt_is_the_question_alone(tokenizer):

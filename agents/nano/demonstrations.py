@@ -74,7 +74,7 @@ class Demonstrator:
     Args:
         rng: makes all random choices.
         invented: the probability that the article is made up, if the question contains the entity's name.
-        knows: says of a question about a real entity whether a guess is the right answer; by default none is meant to be.
+        knows: says of a question about a real entity whether a guess is the right answer; by default it is random.
     """
 
     def __init__(

@@ -24,6 +24,8 @@ from benchmarks.compare.table import (
     differences_caption,
     levels,
     levels_caption,
+    rates_caption,
+    rates_tried,
 )
 from turnenv.groups import read_groups
 from turnenv.report.columns import DEFAULT
@@ -125,6 +127,9 @@ def _results(comparison: Comparison) -> Iterator[Section]:
             f"Paper: {suite.source}"
         )
     yield Section("levels", "All metrics", body)
+    if comparison.tuning:
+        tried = _table(rates_tried(comparison), label="learning rates")
+        yield Section("rates", "Learning rates", tried + paragraph(rates_caption(comparison).replace("**", "")))
 
 
 def _rewards(comparison: Comparison, episodes: Mapping[str, Sequence[Episode]]) -> Markup:
@@ -213,7 +218,7 @@ def _by_run(comparison: Comparison) -> list[Row]:
 
 
 def _reproduce(comparison: Comparison) -> Markup:
-    text = command(comparison.settings, comparison.methods, comparison.seeds)
+    text = command(comparison)
     return command_box(text) + paragraph(
         "The file rows.jsonl beside this page holds every row, groups/ and episodes/ the episodes."
     )

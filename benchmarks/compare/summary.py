@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
@@ -51,7 +52,7 @@ class Cell:
 
     def success(self, method: Method) -> dict[int, float]:
         """Seed → success on held-out tasks, in %."""
-        metric = self.comparison.suite.finding
+        metric = main_metric(self.comparison.suite)
         return values_by_seed(self.comparison.trained.get(method.label, {}), metric)
 
     def scores(self, method: Method, seeds: Sequence[int]) -> Floats:
@@ -131,7 +132,7 @@ def draw_profiles(cells: Sequence[Cell], path: Path) -> None:
 def _levels(cells: Sequence[Cell], methods: Sequence[Method]) -> str:
     lines = []
     for cell in cells:
-        start = list(values_by_seed(cell.comparison.starts, cell.comparison.suite.finding).values())
+        start = list(values_by_seed(cell.comparison.starts, main_metric(cell.comparison.suite)).values())
         columns = [start, *(list(cell.success(method).values()) for method in methods)]
         lines.append([cell.name, *(f"{mean_interval(column):.1f}" if column else "" for column in columns)])
     return markdown(["success (%) from", "start", *(method.title for method in methods)], lines)

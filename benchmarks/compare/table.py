@@ -12,7 +12,6 @@ from benchmarks.compare.comparison import Comparison, target_of, values_by_seed,
 from benchmarks.compare.rates import chosen_rates, success_by_rate
 from benchmarks.compare.records import Row, Settings
 from benchmarks.compare.suites import Metric
-from benchmarks.harness.methods import Method
 from benchmarks.harness.settings import option_of, options_of
 from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
 from benchmarks.harness.tables import markdown
@@ -156,10 +155,7 @@ def checklist_caption() -> str:
 
 
 def _reproduce(comparison: Comparison) -> str:
-    return (
-        f"```\n{command(comparison)}\n```\n\n"
-        f"{code_and_policy(comparison)}"
-    )
+    return f"```\n{command(comparison)}\n```\n\n{code_and_policy(comparison)}"
 
 
 def code_and_policy(comparison: Comparison) -> str:

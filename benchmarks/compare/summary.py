@@ -176,7 +176,8 @@ def _shared(cell: Cell, left: Method, right: Method) -> list[int]:
 
 
 def _interval(pair: tuple[Sequence[float], Sequence[float]]) -> Interval:
-    return paired_interval(*(dict(enumerate(values)) for values in pair))
+    treated, control = pair
+    return paired_interval(dict(enumerate(treated)), dict(enumerate(control)))
 
 
 def _shown(found: Bootstrapped) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turnenv.credit import SPECS, TurnBatch, group_normalise, spec_of
+from turnenv.credit.checks import check_options
 from turnenv.groups import batch_of
 from turnenv.report.plays import Play, named
 
@@ -73,7 +74,12 @@ def columns_of(plays: Sequence[Play], methods: Sequence[tuple[str, Mapping[str, 
     Args:
         plays: what is shown.
         methods: names of estimators with options; one that cannot be recomputed on a group is left out.
+
+    Raises:
+        ValueError: if no estimator has such a name, or it has no such option.
     """
+    for name, options in methods:
+        check_options(spec_of(name), options)
     rows, batch = _compared(plays)
     columns = [_used(plays)] if any(play.member.advantages for play in plays) else []
     for name, options in methods if rows else ():

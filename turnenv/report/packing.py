@@ -13,7 +13,7 @@ from typing import Any
 from turnenv.report.columns import Column, Scores, columns_of, scores_of
 from turnenv.report.plays import Play
 
-BLOCK = 200
+BLOCK = 100
 """Episodes of a block; smaller ones compress worse."""
 _WITH_TOKENS = 500
 _LONG_TEXT = 2_000

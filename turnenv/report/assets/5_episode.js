@@ -152,7 +152,7 @@ function strip(at, column) {
     const value = values ? values[turn] : null;
     const differ = column !== null && a && b && a[turn] * b[turn] < 0;
     return make('button', { type: 'button', class: 'tint-' + tint(value, scale) + (differ ? ' differ' : ''), 'aria-current': turn === state.turn ? 'true' : null,
-      'aria-label': `turn ${turn + 1}: ${signed(value)}${differ ? ', the signs differ' : ''}`, onclick: () => toTurn(turn) }, signed(value, 1), make('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow(value)));
+      'aria-label': `turn ${turn + 1}: ${signed(value, 1)}${differ ? ', the signs differ' : ''}`, onclick: () => toTurn(turn) }, signed(value, 1), make('span', { class: 'arrow', 'aria-hidden': 'true' }, arrow(value)));
   });
   return make('div', { class: 'strip-row' }, make('span', { class: 'strip-name' }, column === null ? 'reward' : nameOf(column)), make('div', { class: 'cells' }, cells));
 }

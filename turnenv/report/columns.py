@@ -151,11 +151,9 @@ def _finite(play: Play) -> bool:
 
 
 def _used(plays: Sequence[Play]) -> Column:
-    makers = sorted({play.estimator for play in plays if play.member.advantages})
     values = [_rounded(play.member.advantages) if play.member.advantages else None for play in plays]
-    formula = f"{', '.join(makers)}, as the run's own method had it"
     note = "Recorded while training: the advantages that the gradient was taken with."
-    return Column("used", "as trained", formula, note, "not a training episode", None, values)
+    return Column("used", "as trained", "", note, "not a training episode", None, values)
 
 
 def _truth(plays: Sequence[Play]) -> Column:

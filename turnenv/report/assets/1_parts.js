@@ -62,6 +62,8 @@ function plain(value, digits = 2) {
   return String(shown === 0 ? 0 : shown).replace('-', MINUS);
 }
 
+const fixed = (value) => (value === null ? '–' : value.toFixed(2).replace('-', MINUS));
+
 const arrow = (value) => (value === null || value === undefined || Math.abs(value) < 0.005 ? '' : value > 0 ? '▲' : '▼');
 
 // Seven steps, symmetric about 0, in units of the column's root mean square.

@@ -91,7 +91,7 @@ function passes(at, except) {
 }
 
 const SORTS = {
-  apart: ['how far the two estimators are apart', (x, y) => apart.opposite[y] - apart.opposite[x] || apart.size[y] - apart.size[x] || x - y],
+  apart: ['estimators furthest apart', (x, y) => apart.opposite[y] - apart.opposite[x] || apart.size[y] - apart.size[x] || x - y],
   order: ['as recorded', (x, y) => x - y],
   highest: ['return, highest first', (x, y) => index.total[y] - index.total[x] || x - y],
   lowest: ['return, lowest first', (x, y) => index.total[x] - index.total[y] || x - y],

@@ -36,7 +36,7 @@ function row(at, place) {
   make('span', { class: 'glyph ' + status, 'aria-label': STATUS[status] }, GLYPHS[status]),
   make('span', { class: 'what' }, make('b', {}, ...visible(run.title)), make('small', {}, where(at))),
   make('span', { class: 'strip', 'aria-hidden': 'true' }, cells, shown.length > 14 ? '…' : ''),
-  make('span', { class: 'sum' }, make('b', {}, plain(index.total[at], 2)), make('small', {}, times(index.turns[at], 'turn'))));
+  make('span', { class: 'sum' }, make('b', {}, fixed(index.total[at])), make('small', {}, times(index.turns[at], 'turn'))));
 }
 
 let drawn = '';

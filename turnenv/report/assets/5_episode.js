@@ -45,8 +45,17 @@ function termLine(term, at, turn, z) {
   return make('li', {}, make('b', {}, signed(weight * score)), ` = ${factor}z of the ${label}: ${plain(value, 3)} − group mean ${plain(mean, 3)}, ÷ spread ${plain(spread, 3)} (${times(count, 'member')}) = ${signed(score)}`);
 }
 
-function receipt(at, turn, column, detail) {
+// The rule behind a number: of those used in training, that of the run's own method.
+function ruleOf(at, column) {
   const spec = meta.columns[column];
+  if (spec.name !== 'used') return spec;
+  const maker = meta.makers[index.maker[at]];
+  const same = meta.columns.find((each) => each.name === maker);
+  return { ...spec, formula: maker + (same && same.formula ? ': ' + same.formula : ''), terms: same ? same.terms : null };
+}
+
+function receipt(at, turn, column, detail) {
+  const spec = ruleOf(at, column);
   const values = advantages(at, column);
   const lines = [make('p', { class: 'receipt-title' }, make('b', {}, spec.title), ` at turn ${turn + 1}: `, make('b', {}, signed(values[turn], 3)))];
   if (spec.terms && detail.z) {

@@ -28,7 +28,7 @@ def launch(script: str, *arguments: str) -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]
@@ -63,7 +63,7 @@ def test_three_steps_of_two_processes_equal_those_of_one(tmp_path: Path, method:
     assert largest_difference([torch.zeros(1), *kept[0]], [torch.zeros(1), *kept[1]]) < 1e-5
     assert len(tensors_of(ours)) == len(tensors_of(theirs)) > 0
     assert largest_difference(tensors_of(ours), tensors_of(theirs)) < 1e-6
-    if method == "rank_of_faults":
+    if method.endswith("rank_of_faults"):
         assert [episode.faulted for episode in both["played"][0]["episode"]] == [False] * 8 + [True] * 8
 
 

@@ -8,8 +8,8 @@ from turnenv.training.settings import REFUSED
 
 PAGE = Path(__file__).parents[1] / "turnenv" / "training" / "SETTINGS.md"
 
-_TRAINER, _RATIO, _SETTINGS, _LIMITS = (
-    f"test_training_{name}::test_" for name in ("trainer", "ratio", "settings", "limits")
+_TRAINER, _RATIO, _SETTINGS, _LIMITS, _RUNS, _DISTRIBUTED = (
+    f"test_training_{name}::test_" for name in ("trainer", "ratio", "settings", "limits", "runs", "distributed")
 )
 _GRADIENT = f"{_TRAINER}the_gradient_is_the_one_worked_out_in_plain_torch"
 _LOSSES = f"{_RATIO}each_loss_at_each_level_has_the_gradient_worked_out_in_plain_torch"
@@ -20,6 +20,10 @@ _KL = f"{_RATIO}kl_is_of_the_policys_own_log_probabilities"
 _RESUME = f"{_TRAINER}resuming_in_the_middle_of_a_batch_is_exact"
 _EVALUATION = f"{_TRAINER}evaluation_plays_each_seed_once_in_its_own_environment"
 _STEPS = f"{_SETTINGS}the_steps_on_a_batch_are_its_parts"
+_REFERENCE = f"{_RUNS}a_reference_model_that_follows_is_the_mixture_that_was_asked_for"
+_COMPILED = f"{_RUNS}a_compiled_policy_takes_the_same_steps"
+_EARLY = f"{_RUNS}an_evaluation_before_training_changes_no_step"
+_SHARDED = f"{_DISTRIBUTED}three_steps_of_two_processes_equal_those_of_one"
 _CUT = f"{_RATIO}no_ratio_is_taken_to_a_distribution_that_was_cut"
 
 RIGHT = {
@@ -75,7 +79,19 @@ RIGHT = {
     "save_steps": _RESUME,
     "resume_from_checkpoint": _RESUME,
     "max_steps": _RESUME,
-    "ddp_backend": "test_training_distributed::test_two_processes_sharing_a_group_equal_one",
+    "save_total_limit": f"{_RUNS}the_last_checkpoint_that_is_kept_has_all_that_is_needed",
+    "num_train_epochs": f"{_RUNS}resuming_in_the_middle_of_an_epoch_plays_what_was_left_of_it",
+    "eval_delay": _EARLY,
+    "eval_on_start": _EARLY,
+    "sync_ref_model": _REFERENCE,
+    "ref_model_mixup_alpha": _REFERENCE,
+    "ref_model_sync_steps": _REFERENCE,
+    "torch_compile": _COMPILED,
+    "torch_compile_backend": _COMPILED,
+    "report_to": f"{_RUNS}loggers_get_numbers_that_json_knows",
+    "ddp_backend": f"{_DISTRIBUTED}two_processes_sharing_a_group_equal_one",
+    "fsdp": _SHARDED,
+    "fsdp_config": _SHARDED,
 }
 """Setting → the test that shows it to be right on episodes with turns."""
 
@@ -87,15 +103,13 @@ _HUB = "what is uploaded to the hub"
 _LOADER = "how rows of seeds are loaded; their order is TRL's sampler's"
 _DEVICES = "how processes and devices work together; accelerate's"
 _PRECISION = "numbers' precision and kernels; PyTorch's"
-_REFERENCE = "when the reference model's weights move; its log-probabilities are read as with beta alone"
-_EVAL = "when an evaluation is played"
+_LIGER = "Liger's kernels, which are missed before an episode is played if they are not installed; not tested with them"
 _SHOWN = "how much of log_completions is shown"
 
 NOT_OURS = {
     **dict.fromkeys(("model_init_kwargs", "trust_remote_code"), _WEIGHTS),
     "router_aux_loss_coef": "a mixture of experts' own loss, over all tokens that it reads",
     "chat_template_kwargs": "passed to the chat template, whose frames are checked when the trainer is made",
-    **dict.fromkeys(("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps"), _REFERENCE),
     **dict.fromkeys(("entropy_coef_min", "entropy_coef_max"), "bounds of the adaptive coefficient"),
     **dict.fromkeys(("num_completions_to_print", "log_unique_prompts", "log_completions_hub_repo"), _SHOWN),
     **dict.fromkeys(
@@ -115,21 +129,17 @@ NOT_OURS = {
         ),
         _OPTIMIZER,
     ),
-    "num_train_epochs": "how often the rows of seeds are played; max_steps overrules it",
     **dict.fromkeys(
         (
             "fp16",
             "bf16_full_eval",
             "fp16_full_eval",
             "tf32",
-            "torch_compile",
-            "torch_compile_backend",
             "torch_compile_mode",
-            "use_liger_kernel",
-            "liger_kernel_config",
         ),
         _PRECISION,
     ),
+    **dict.fromkeys(("use_liger_kernel", "liger_kernel_config"), _LIGER),
     "auto_find_batch_size": "TRL refuses it: a smaller batch would break groups",
     **dict.fromkeys(
         (
@@ -141,7 +151,6 @@ NOT_OURS = {
             "log_level",
             "log_level_replica",
             "disable_tqdm",
-            "report_to",
             "run_name",
             "project",
             "trackio_space_id",
@@ -152,13 +161,11 @@ NOT_OURS = {
         ),
         _LOGS,
     ),
-    **dict.fromkeys(("eval_delay", "eval_on_start"), _EVAL),
     **dict.fromkeys(
         (
             "output_dir",
             "save_only_model",
             "save_on_each_node",
-            "save_total_limit",
             "enable_jit_checkpoint",
             "load_best_model_at_end",
             "metric_for_best_model",
@@ -203,8 +210,6 @@ NOT_OURS = {
             "ddp_broadcast_buffers",
             "ddp_static_graph",
             "ddp_timeout",
-            "fsdp",
-            "fsdp_config",
             "deepspeed",
             "local_rank",
         ),

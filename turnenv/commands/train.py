@@ -111,7 +111,8 @@ def main(argv: Sequence[str], prog: str = "turnenv train", description: str = _A
         return 0
     settings = _settings([word for word in argv if word not in _OURS], defaults)
     if given.dry_run:
-        _print_plan(*settings[:2], as_json=given.json)
+        if settings[1].process_index == 0:
+            _print_plan(*settings[:2], as_json=given.json)
         return 0
     return _train(*settings, as_json=given.json)
 

@@ -1,7 +1,8 @@
-"""A batch that is trained on more than once goes into the checkpoints that fall in the middle of it."""
+"""Resuming where TRL does not: in the middle of a batch that is trained on more than once, and of a later epoch."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
+from datasets import Dataset
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl import GRPOTrainer
 
+_ROUNDING = 1e-6
 Batches = Sequence[dict[str, Any]]
 
 
@@ -44,7 +47,13 @@ def _path(folder: Path, rank: int) -> Path:
 
 
 class MidBatchTrainer(GRPOTrainer):  # type: ignore[misc]
-    """TRL's trainer, which resumes from the middle of a batch as if it had not stopped."""
+    """TRL's trainer, which resumes from the middle of a batch or of an epoch as if it had not stopped."""
+
+    _order: Any = None
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> Any:
+        self._order = super()._get_train_sampler(dataset)
+        return self._order
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -54,7 +63,15 @@ class MidBatchTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            self._pass_over(math.floor((self.state.epoch or 0.0) + _ROUNDING))
         saved = None if checkpoint is None else load_batch(Path(checkpoint), self.accelerator.process_index)
         if saved is not None:
             self._step, batches = saved
             self._buffered_inputs = send_to_device(batches, self.accelerator.device)
+
+    def _pass_over(self, epochs: int) -> None:
+        """Draw the orders of epochs that are done, as a run that did not stop has."""
+        if self._order is not None and self._order.shuffle:
+            for _ in range(epochs):
+                torch.randperm(self._order.num_samples, generator=self._order.generator)

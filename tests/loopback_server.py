@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -43,9 +44,10 @@ class LoopbackServer:
 
     Args:
         answer: the proper answer to what `read` made of a request: JSON, or an `Answered` with a body.
+        tls: serves HTTPS, by a name that its certificate holds.
     """
 
-    def __init__(self, answer: Callable[[Any], Any]) -> None:
+    def __init__(self, answer: Callable[[Any], Any], tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
         self.script: list[Answered] = []
         self.always: Answered | None = None
@@ -55,6 +57,8 @@ class LoopbackServer:
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self._http = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"server_state": self}))
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self.address = f"http://127.0.0.1:{self._http.server_address[1]}"
 
     @contextlib.contextmanager

@@ -24,7 +24,6 @@ GUESS = "turnenv/GuessNumber-v0"
 
 @pytest.fixture
 def server(monkeypatch):
-    pytest.importorskip("openai")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with chat_server().running() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.address}/v1")
@@ -170,7 +169,6 @@ def test_the_scripted_experts_play_the_suites(capsys):
 
 @pytest.mark.slow
 def test_kills_at_any_moment_lose_and_double_nothing(tmp_path):
-    pytest.importorskip("openai")
     draw = random.Random(0)
     with chat_server().running() as server:
         server.delay = 0.02

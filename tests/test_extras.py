@@ -20,7 +20,6 @@ ASKED = [
     ("datasets", "datasets", "gymnasium.make('turnenv/MultiHopSearch-v0', questions='hotpot_qa')"),
     ("datasets", "datasets", "gymnasium.make('turnenv/Calculator-v0', problems='gsm8k')"),
     ("datasets", "pyarrow", "gymnasium.make('turnenv/TriviaSearch-v0', questions='own.parquet')"),
-    ("endpoint", "openai", "judges.EndpointJudge('m', 'Brief?', api_key='k').score([judges.Message('user', 'Hi')])"),
     (
         "train",
         "transformers",
@@ -74,6 +73,6 @@ def test_the_core_brings_no_data_frames() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = {re.split(r"[<>=!~\[ ;]", part)[0] for part in project["dependencies"]}
     assert core == {
-        "gymnasium", "numpy", "pydantic", "rapidfuzz", "wikipedia-api", "anyio", "httpx", "platformdirs",
+        "gymnasium", "numpy", "pydantic", "rapidfuzz", "wikipedia-api", "anyio", "httpx", "h11", "platformdirs",
         "tenacity", "shtab",
     }  # fmt: skip

@@ -64,8 +64,6 @@ class Backend:
 
 @pytest.fixture(params=["retrieval", "wikipedia", "judge"])
 def backend(request):
-    if request.param == "judge":
-        pytest.importorskip("openai")
     servers = {
         "retrieval": lambda: LoopbackServer(lambda _: HITS),
         "wikipedia": lambda: MediaWikiServer({"Paris": "Paris is the capital of France."}),

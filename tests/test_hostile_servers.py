@@ -34,7 +34,6 @@ Asked = dict[str, tuple[LoopbackServer, Callable[[], Any]]]
 @pytest.fixture(scope="module")
 def asked() -> Iterator[Asked]:
     """Each client with the server that it asks."""
-    pytest.importorskip("openai")
     with ExitStack() as stack:
         wiki = stack.enter_context(MediaWikiServer({"Ulm": "A town."}).running())
         documents = stack.enter_context(LoopbackServer(lambda _: {"result": [[]]}).running())

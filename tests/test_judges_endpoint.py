@@ -10,8 +10,6 @@ import pytest
 from tests.loopback_server import Answered, LoopbackServer
 from turnenv.judges import EndpointJudge, Judge, JudgeError, Message
 
-pytest.importorskip("openai")
-
 TALK = (
     Message("system", "Be brief."),
     Message("user", "Hello?"),

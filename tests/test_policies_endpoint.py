@@ -21,8 +21,6 @@ from turnenv.policies.endpoint import EndpointPolicy, Prices, RefusedError
 from turnenv.policies.native_calls import NOT_RUN, action_text
 from turnenv.types import Usage
 
-pytest.importorskip("openai")
-
 GUESS, TRIVIA = "turnenv/GuessNumber-v0", "turnenv/TriviaSearch-v0"
 KEY = "sk-secret-of-mine-0123456789"
 

@@ -15,7 +15,7 @@ from tests.scripted_model import save_scripted_model
 from turnenv.judges import EndpointJudge, JudgeError, Message
 from turnenv.wrappers import JudgedTurns
 
-for needed in ("openai", "fastapi", "uvicorn"):
+for needed in ("fastapi", "uvicorn"):
     pytest.importorskip(needed)
 
 NANO = Path(__file__).parent.parent / "agents" / "nano"

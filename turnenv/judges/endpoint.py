@@ -76,7 +76,7 @@ _VERDICT_FORMAT: Any = {
 
 @dataclass(frozen=True)
 class EndpointJudge:
-    """A model behind an OpenAI-compatible endpoint that scores a turn by a rubric (needs `turnenv[judge]`).
+    """A model behind an OpenAI-compatible endpoint that scores a turn by a rubric.
 
     The verdict is requested as structured output, at temperature 0, and stored on disk, so that a run can be repeated.
     A plain value: instances with equal fields share connections and budget, and it pickles and forks like any value
@@ -130,7 +130,6 @@ class EndpointJudge:
         Raises:
             JudgeError: no sound verdict came within the deadline or the budget, or the cache fails; nothing is stored
                 then.
-            ModuleNotFoundError: the `openai` client is not installed.
         """
         conversation = [message._asdict() for message in transcript]
         messages: list[Any] = [

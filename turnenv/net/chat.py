@@ -8,25 +8,21 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from turnenv.extras import needs
 from turnenv.net.connections import ConnectionPool
 from turnenv.net.loop import kept
 from turnenv.net.retrying import read_retry_after
-
-if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+from turnenv.version import __version__
 
 __all__ = ["DEFAULT_ADDRESS", "ChatError", "ChatServer", "Peer", "RefusedError", "RetryableError"]
 
 ResultT = TypeVar("ResultT")
 DEFAULT_ADDRESS = "https://api.openai.com/v1"
-#: What the openai client reads from the environment besides the address and OPENAI_API_KEY.
-_CREDENTIALS = ("OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS")
-_KEYS = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY")
+#: Who pays for requests, by the variables that OpenAI's own client reads, and the headers that say so.
+_ACCOUNT = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
 #: Statuses that every request to the server would meet: no credit, a refused key, no such model or address.
 _REFUSALS = (401, 402, 403, 404)
 _SHORTEST_KEY = 6
@@ -78,20 +74,19 @@ class ChatServer:
 
     def account(self) -> tuple[str, str]:
         """The address, and a digest of the credentials."""
-        credentials = [self.api_key or os.environ.get("OPENAI_API_KEY"), *map(os.environ.get, _CREDENTIALS)]
-        return self.address, hashlib.blake2b(json.dumps(credentials).encode(), digest_size=16).hexdigest()
+        credentials = json.dumps([self._key(), *map(os.environ.get, _ACCOUNT)])
+        return self.address, hashlib.blake2b(credentials.encode(), digest_size=16).hexdigest()
 
-    def client(self, peer: Peer) -> AsyncOpenAI:
+    def client(self, peer: Peer) -> httpx.AsyncClient:
         """The client of this account, one per process.
 
         Raises:
             RefusedError: the address is none, or there is no key or one that no header can carry.
-            ModuleNotFoundError: the `openai` client is not installed.
         """
-        return kept((self, self.account()), functools.partial(self._make_client, peer), _close)
+        return kept((self, self.account()), functools.partial(self._make_client, peer), httpx.AsyncClient.aclose)
 
     async def complete(
-        self, client: AsyncOpenAI, peer: Peer, fields: Mapping[str, Any], read: Callable[[Any], ResultT]
+        self, client: httpx.AsyncClient, peer: Peer, fields: Mapping[str, Any], read: Callable[[Any], ResultT]
     ) -> ResultT:
         """Ask for one chat completion, once.
 
@@ -104,64 +99,70 @@ class ChatServer:
         Raises:
             ChatError: there is none.
         """
-        import openai
-
         failure: ChatError
         try:
-            # As bytes, because the client makes a deep copy of a body of fields: the whole conversation, at every turn.
-            response = await client.post(
-                "/chat/completions",
-                cast_to=httpx.Response,
-                content=json.dumps(fields).encode(),
-                options={"timeout": self.timeout, "headers": {"Content-Type": "application/json"}},
-            )
-            return read(json.loads(response.content))
-        except openai.APIStatusError as error:
-            failure = _of_status(error, f"{peer.name} answered HTTP {error.status_code}: {self._excerpt(str(error))}")
-        except openai.OpenAIError as error:
-            cause = self._without_keys(repr(error.__cause__ or error))
-            failure = RetryableError(f"{peer.name} cannot be reached ({cause})")
+            response = await client.post(self._completions(), content=json.dumps(fields).encode())
+            if response.is_success:
+                return read(json.loads(response.content))
+            failure = self._of_status(response, peer)
+        except httpx.HTTPError as error:
+            failure = RetryableError(f"{peer.name} cannot be reached ({self._without_key(repr(error))})")
         except Exception as error:  # noqa: BLE001 (a server of another kind shows up here as anything)
             failure = RetryableError(f"{peer.name} sent no {peer.wanted}: {self._excerpt(str(error))}")
         # Outside of the except clauses: a traceback would show the server's words, which may hold the key.
         raise failure
 
-    def _make_client(self, peer: Peer) -> AsyncOpenAI:
-        with needs("endpoint", peer.name):
-            import openai
+    def _make_client(self, peer: Peer) -> httpx.AsyncClient:
         if not _is_address(self.address):
             raise RefusedError(f"{peer.name} cannot be asked: {self.address!r} is not an address of HTTP")
-        key = (self.api_key or os.environ.get("OPENAI_API_KEY", "")).strip()
-        if not (key.isascii() and key.isprintable()):
-            raise RefusedError(f"{peer.name} cannot be asked: the key holds characters that no HTTP header can carry")
-        # Any, because openai 3 declares its own fork of httpx and takes httpx as well.
-        http_client: Any = httpx.AsyncClient(transport=ConnectionPool(), timeout=self.timeout, follow_redirects=True)
-        try:
-            return openai.AsyncOpenAI(
-                base_url=self.address, api_key=key or None, max_retries=0, http_client=http_client
+        key = self._key()
+        if not key:
+            raise RefusedError(
+                f"{peer.name} cannot be asked: there is no key; set OPENAI_API_KEY (any text will do for "
+                "a server that asks for none)"
             )
-        except openai.OpenAIError as error:
-            raise RefusedError(f"{peer.name} cannot be asked: {error}") from error
+        headers = {
+            "Authorization": f"Bearer {key}",
+            "Content-Type": "application/json",
+            "User-Agent": f"turnenv/{__version__}",
+        }
+        headers |= {name: os.environ[variable] for variable, name in _ACCOUNT.items() if os.environ.get(variable)}
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise RefusedError(
+                f"{peer.name} cannot be asked: the key, {' or '.join(_ACCOUNT)} holds characters that no "
+                "HTTP header can carry"
+            )
+        return httpx.AsyncClient(
+            headers=headers,
+            transport=ConnectionPool(),
+            timeout=self.timeout,
+            follow_redirects=True,
+        )
+
+    def _completions(self) -> httpx.URL:
+        address = httpx.URL(self.address)
+        return address.copy_with(path=f"{address.path.rstrip('/')}/chat/completions")
+
+    def _key(self) -> str:
+        return (self.api_key or os.environ.get("OPENAI_API_KEY", "")).strip()
+
+    def _of_status(self, response: httpx.Response, peer: Peer) -> ChatError:
+        status, error = response.status_code, _error_of(response)
+        message = f"{peer.name} answered HTTP {status}: {self._excerpt(str(error.get('message') or response.text))}"
+        if status in _REFUSALS or error.get("code") == "insufficient_quota":
+            return RefusedError(message)
+        if status in (408, 409, 429) or status >= 500:
+            failure = RetryableError(message)
+            failure.retry_after = read_retry_after(response.headers.get("Retry-After", ""))
+            return failure
+        return ChatError(message)
 
     def _excerpt(self, text: str) -> str:
-        return repr(self._without_keys(text)[:200])
+        return repr(self._without_key(text)[:200])
 
-    def _without_keys(self, text: str) -> str:
-        for key in (self.api_key, *map(os.environ.get, _KEYS)):
-            if key and len(key.strip()) >= _SHORTEST_KEY:
-                text = text.replace(key.strip(), "(key)")
-        return text
-
-
-def _of_status(error: APIStatusError, message: str) -> ChatError:
-    status = error.status_code
-    if status in _REFUSALS or error.code == "insufficient_quota":
-        return RefusedError(message)
-    if status in (408, 409, 429) or status >= 500:
-        failure = RetryableError(message)
-        failure.retry_after = read_retry_after(error.response.headers.get("Retry-After", ""))
-        return failure
-    return ChatError(message)
+    def _without_key(self, text: str) -> str:
+        key = self._key()
+        return text.replace(key, "(key)") if len(key) >= _SHORTEST_KEY else text
 
 
 def _is_address(text: str) -> bool:
@@ -172,5 +173,11 @@ def _is_address(text: str) -> bool:
     return url.scheme in ("http", "https") and bool(url.host)
 
 
-async def _close(client: AsyncOpenAI) -> None:
-    await client.close()
+def _error_of(response: httpx.Response) -> Mapping[str, Any]:
+    """What the server says of an error, in the form that OpenAI's has; else nothing."""
+    try:
+        answer = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return {}
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, dict) else {}

@@ -28,7 +28,7 @@ _REFUSALS_AT_FIRST = 3
 
 @dataclass(eq=False)
 class EndpointPolicy:
-    """Plays with a model behind any server that speaks OpenAI's chat completions (needs `turnenv[endpoint]`).
+    """Plays with a model behind any server that speaks OpenAI's chat completions.
 
     A server that is down, slow, overloaded, or answers nonsense makes a fault of the episode: the agent is not blamed
     and the others go on. A refused key, an account without credit and a model that is not there raise `RefusedError`

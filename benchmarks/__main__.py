@@ -50,6 +50,7 @@ COMMANDS = {
     "throughput": Entry("benchmarks.speed.throughput", "steps per second of every environment id"),
     "search-throughput": Entry("benchmarks.speed.search_throughput", "search families against the bare index"),
     "search-latency": Entry("benchmarks.speed.search_latency", "how long a batch waits for a live search server"),
+    "endpoint-speed": Entry("benchmarks.speed.endpoint_speed", "what is added to the waits for a model's server"),
     "generation-speed": Entry("benchmarks.speed.generation_speed", "rollouts with the KV cache kept and without"),
     "trainer-overhead": Entry("benchmarks.speed.trainer_overhead", "TRL's trainer against a bare loop"),
     "critic-cost": Entry("benchmarks.speed.critic_cost", "time and memory of a step with a critic and without"),

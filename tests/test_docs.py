@@ -20,6 +20,7 @@ PAGES = {
     "turnenv/core/README.md": (1, 0),
     "turnenv/adapters/README.md": (1, 0),
     "turnenv/policies/README.md": (1, 0),
+    "turnenv/credit/README.md": (1, 0),
     "turnenv/report/README.md": (1, 0),
     "turnenv/training/README.md": (0, 1),
     "docs/concepts.md": (3, 0),

@@ -31,6 +31,7 @@ ASKED = [
     ("gem", "gem", "import turnenv.adapters.gem as a; a.GemEnv('game:GuessTheNumber-v0').reset(seed=0)"),
     ("textarena", "textarena", "import turnenv.adapters.textarena as a; a.TextArenaEnv('Wordle-v0').reset(seed=0)"),
     ("reasoning-gym", "reasoning_gym", "import turnenv.adapters.reasoning_gym as a; a.ReasoningGymEnv('leg_counting')"),
+    ("inspect", "inspect_ai", "import turnenv.adapters.inspect"),
     ("minigrid", "minigrid", "import turnenv.adapters.minigrid as a; a.minigrid()"),
 ]
 

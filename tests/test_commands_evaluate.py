@@ -106,6 +106,21 @@ def test_a_refused_key_is_one_line(server, capsys, monkeypatch):
     assert len(server.seen) <= 16
 
 
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
+def test_a_server_that_repeats_the_key_gets_it_into_no_file(server, capsys, tmp_path, monkeypatch, status):
+    monkeypatch.setattr("turnenv.policies.endpoint.EndpointPolicy.backoff", 0.0)
+    echo = json.dumps({"error": {"message": f"wrong: Bearer {KEY}"}}).encode()
+    server.answer = lambda request: guess(request) if len(server.seen) == 1 else Answered(status=status, body=echo)
+    arguments = ["evaluate", "GuessNumber", "--model", "openai:m", "--episodes", "3", "--out", str(tmp_path), "--json"]
+    assert main([*arguments, "--concurrency", "1"]) == 0
+    said = capsys.readouterr()
+    (row,) = json.loads(said.out)["rows"]
+    assert row["faults"] == 3
+    assert row["success"] is None or row["success"]["count"] == 0
+    assert KEY not in said.out + said.err
+    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

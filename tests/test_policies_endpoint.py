@@ -83,11 +83,12 @@ def test_each_turn_of_each_episode_is_sampled_with_its_own_seed(make, server):
     assert all(0 <= seed < 1 << 31 for seed in seeds[0])
 
 
-def test_usage_cost_and_reasoning_are_recorded_and_read_back(make, server):
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_usage_cost_and_reasoning_are_recorded_and_read_back(make, server, name):
     server.answer = lambda request: completion(
         guess(request)["choices"][0]["message"]["content"],
         usage=usage(1000, 100, 400, 60),
-        reasoning_content="It may be in the middle.",
+        **{name: "It may be in the middle."},
     )
     (episode,) = turnenv.collect(GUESS, make(prices=Prices(2.0, 8.0, 0.5)), [0])
     turn = episode.turns[0]

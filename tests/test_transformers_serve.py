@@ -1,4 +1,4 @@
-"""EndpointJudge against `transformers serve` on loopback, with a model of scripted words and with the nano policy."""
+"""Judge and policy of an endpoint against `transformers serve` on loopback, a real OpenAI-compatible server."""
 
 import contextlib
 import os
@@ -11,8 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+import turnenv
 from tests.scripted_model import save_scripted_model
 from turnenv.judges import EndpointJudge, JudgeError, Message
+from turnenv.policies.endpoint import EndpointPolicy
+from turnenv.policies.pretrained import load_policy
 from turnenv.wrappers import JudgedTurns
 
 for needed in ("fastapi", "uvicorn"):
@@ -123,3 +126,22 @@ def test_a_server_that_is_killed_under_way_is_a_fault(scripted, tmp_path):
         *_, truncated, info = env.step("4")
     assert truncated
     assert "cannot be reached" in info["fault"]
+
+
+@pytest.mark.slow
+def test_nano_plays_the_same_episodes_here_and_behind_the_server(server):
+    served, local = both_ways(server, 20)
+    assert not any(episode.faulted for episode in served)
+    assert texts(served) == texts(local)
+    assert [episode.outcome for episode in served] == [episode.outcome for episode in local]
+
+
+def both_ways(base_url, episodes):
+    """The same episodes by the nano policy, greedily: behind the server, and in this process."""
+    served = EndpointPolicy(str(NANO), base_url, "none", temperature=0.0, max_tokens=64, concurrency=2, timeout=120.0)
+    local = load_policy(str(NANO), temperature=0.0, max_turn_tokens=64)
+    return [turnenv.collect("turnenv/TriviaSearch-v0", policy, range(episodes)) for policy in (served, local)]
+
+
+def texts(episodes):
+    return [[(turn.observation, turn.action) for turn in episode.turns] for episode in episodes]

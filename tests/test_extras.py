@@ -75,5 +75,5 @@ def test_the_core_brings_no_data_frames() -> None:
     core = {re.split(r"[<>=!~\[ ;]", part)[0] for part in project["dependencies"]}
     assert core == {
         "gymnasium", "numpy", "pydantic", "rapidfuzz", "wikipedia-api", "anyio", "httpx", "h11", "platformdirs",
-        "tenacity", "shtab",
+        "tenacity", "shtab", "jinja2",
     }  # fmt: skip

@@ -178,7 +178,7 @@ def test_the_environment_may_name_another_endpoint_at_any_time(make, server, tmp
         with pytest.raises(JudgeError, match="cannot be reached"):
             judge.score(TALK)
         monkeypatch.setenv("OPENAI_BASE_URL", "http://[::1")
-        with pytest.raises(JudgeError, match=r"'http://\[::1' is not an address"):
+        with pytest.raises(JudgeError, match=r"'http://\[::1' is not an address that begins with http"):
             judge.score(TALK)
 
 

@@ -61,6 +61,8 @@ def make_player(model: str, options: PlayerOptions) -> Callable[[TextEnvironment
     kind, _, name = model.partition(":")
     if kind == "openai" and name:
         return _of_endpoint(name, options)
+    if options.base_url is not None and kind != "openai":
+        raise MistakeError(f"--base-url is for a model on a server: pass --model openai:{model}")
     if kind == "vllm":
         raise MistakeError(
             f"--model {model}: turnenv does not run vLLM in its own process yet; serve the model with `vllm serve "

@@ -118,7 +118,9 @@ class ChatServer:
 
     def _make_client(self, peer: Peer) -> httpx.AsyncClient:
         if not _is_address(self.address):
-            raise RefusedError(f"{peer.name} cannot be asked: {self.address!r} is not an address of HTTP")
+            raise RefusedError(
+                f"{peer.name} cannot be asked: {self.address!r} is not an address that begins with http:// or https://"
+            )
         key = self._key()
         if not key:
             raise RefusedError(
@@ -152,6 +154,8 @@ class ChatServer:
     def _of_status(self, response: httpx.Response, peer: Peer) -> ChatError:
         status, error = response.status_code, _error_of(response)
         message = f"{peer.name} answered HTTP {status}: {self._excerpt(str(error.get('message') or response.text))}"
+        if status == 404:
+            message += f"; check the model's name and the address, which is {self.address} (most end in /v1)"
         if status in _REFUSALS or error.get("code") == "insufficient_quota":
             return RefusedError(message)
         if status in (408, 409, 429) or status >= 500:

@@ -61,13 +61,13 @@ def make_player(model: str, options: PlayerOptions) -> Callable[[TextEnvironment
     kind, _, name = model.partition(":")
     if kind == "openai" and name:
         return _of_endpoint(name, options)
-    if options.base_url is not None and kind != "openai":
-        raise MistakeError(f"--base-url is for a model on a server: pass --model openai:{model}")
     if kind == "vllm":
         raise MistakeError(
             f"--model {model}: turnenv does not run vLLM in its own process yet; serve the model with `vllm serve "
             f"{name or 'PATH'}` and pass --model openai:{name or 'PATH'} --base-url http://127.0.0.1:8000/v1"
         )
+    if options.base_url is not None and kind != "openai":
+        raise MistakeError(f"--base-url is for a model on a server: pass --model openai:{model}")
     if model == "scripted":
         raise MistakeError("the scripted experts are in a clone of turnenv: python -m benchmarks evaluate")
     if model == "random":
@@ -116,7 +116,9 @@ def _local(model: str, options: PlayerOptions) -> Policy:
             temperature=1.0 if options.temperature is None else options.temperature,
             stop_strings=options.stop,
         )
-    except (ModuleNotFoundError, ValueError) as error:
+    except ModuleNotFoundError as error:
+        raise MistakeError(f"{error} (a model on a server is --model openai:NAME)") from error
+    except ValueError as error:
         raise MistakeError(str(error)) from error
 
 

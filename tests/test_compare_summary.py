@@ -4,7 +4,9 @@ import pytest
 from benchmark_rows import row
 
 from benchmarks.compare.records import RowFile
-from benchmarks.compare.summary import read_cells, write_summary
+from benchmarks.compare.summary import methods_of, read_cells, write_summary
+from benchmarks.compare.summary_pictures import _draw_cell
+from benchmarks.harness.pictures import new_figure
 
 
 def _write(folder, name, exact):
@@ -25,7 +27,17 @@ def test_cells_are_summed_up(tmp_path):
     # All nine pairs are won from the weak start; of the other nine, 4 are won and 4 tied: (1 + 6/9) / 2.
     (line,) = (line for line in text.splitlines() if line.startswith("| GRPO-OR ") and "[" in line)
     assert line.split("|")[5].split()[0] == "0.81"
-    assert (tmp_path / "profile.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("profile.png", "cells.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_seed_is_a_dot(tmp_path):
+    _write(tmp_path, "weak", {"grpo_or": [0.1, 0.15, 0.2], "mt_grpo": [0.4, 0.5, 0.6]})
+    (cell,) = read_cells(tmp_path)
+    axis = new_figure(3, 3, dpi=50).subplots()
+    _draw_cell(axis, cell, methods_of([cell]))
+    dots = [sorted(line.get_ydata()) for line in axis.get_lines() if line.get_marker() == "."]
+    assert dots == [pytest.approx([10.0, 15.0, 20.0]), pytest.approx([40.0, 50.0, 60.0])]
 
 
 def test_success_is_normalised_by_the_scripted_agents(tmp_path):

@@ -1,3 +1,4 @@
+import gzip
 import os
 import random
 import signal
@@ -23,6 +24,16 @@ for seed in range(first, first + 1000):
     file.append(row("mt_grpo", seed, curve={"step": [float(seed)] * 5_000}))
     print(seed, flush=True)
 """
+
+
+def test_published_rows_are_read_compressed(tmp_path):
+    rows = [row(None, 0, tool=0.05), row("mt_grpo", 0, tool=0.2, exact=0.5)]
+    for each in rows:
+        RowFile(tmp_path).append(each)
+    path = tmp_path / "rows.jsonl"
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert RowFile(tmp_path).read() == rows
 
 
 def test_rows_come_back_as_they_went_in(tmp_path):

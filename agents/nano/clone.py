@@ -23,8 +23,8 @@ _EXAMPLES = """examples:
   python -m agents.nano.clone --env turnenv/CreditChain-v0 --skill 0.3 --width 64 --layers 2 --learning-rate 3e-3 \\
       --out results/nano-chain
 
-  # the bundled policy, which knows how to search once, taught to search several times: a quarter of an hour
-  python -m agents.nano.clone --env turnenv/MultiHopSearch-v0 --model agents/nano --skill 0.7 --broken 0.05 \\
+  # the skilled policy, which knows how to search once, taught to search several times: a quarter of an hour
+  python -m agents.nano.clone --env turnenv/MultiHopSearch-v0 --model agents/nano/skilled --skill 0.7 --broken 0.05 \\
       --steps 600 --out results/nano-hops
 
   # and then

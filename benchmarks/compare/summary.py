@@ -1,6 +1,6 @@
-"""What holds over the cells of the evidence: differences with corrected p-values, aggregates, performance profiles.
+"""What holds over the cells of the evidence: differences with corrected p-values, aggregates.
 
-Axes: C cells, S seeds, T thresholds.
+Axes: S seeds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed
@@ -25,11 +23,9 @@ from benchmarks.harness.aggregates import (
     interquartile_interval,
     normalised,
     paired_p,
-    performance_profile,
     probability_of_improvement,
 )
 from benchmarks.harness.methods import Method, in_report_order
-from benchmarks.harness.pictures import COLOURS, LINE_STYLES, curve_style, new_figure, save
 from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
 from benchmarks.harness.tables import markdown
 
@@ -64,16 +60,16 @@ class Cell:
 def read_cells(folder: Path) -> list[Cell]:
     """The cells whose rows are in a folder, by name."""
     cells = []
-    for path in sorted(folder.glob("*/rows.jsonl")):
-        if rows := RowFile(path.parent).read():
+    for path in sorted({found.parent for found in folder.glob("*/rows.jsonl*")}):
+        if rows := RowFile(path).read():
             env = rows[0].run.settings.env
             random, expert = (_scripted(env, agent) for agent in ("random", "expert"))
-            cells.append(Cell(path.parent.name, Comparison.of(rows, suite_of(env)), random, expert))
+            cells.append(Cell(path.name, Comparison.of(rows, suite_of(env)), random, expert))
     return cells
 
 
 def write_summary(folder: Path) -> str:
-    """Write `summary.md` and `profile.png`.
+    """Write `summary.md`, `cells.png` and `profile.png`.
 
     Returns:
         The text.
@@ -81,18 +77,21 @@ def write_summary(folder: Path) -> str:
     Raises:
         ValueError: if no cell has rows of two methods.
     """
+    from benchmarks.compare.summary_pictures import draw_cells, draw_profiles
+
     cells = [cell for cell in read_cells(folder) if len(cell.comparison.methods) > 1]
     if not cells:
         raise ValueError(f"{folder} holds no cell with rows of two methods: run python -m benchmarks evidence first")
     text = render(cells)
     (folder / "summary.md").write_text(text, encoding="utf-8")
+    draw_cells(cells, folder / "cells.png")
     draw_profiles(cells, folder / "profile.png")
     return text
 
 
 def render(cells: Sequence[Cell]) -> str:
     """The summary as Markdown."""
-    methods = in_report_order(method for cell in cells for method in cell.comparison.methods)
+    methods = methods_of(cells)
     return (
         "\n\n".join(
             [
@@ -111,22 +110,9 @@ def render(cells: Sequence[Cell]) -> str:
     )
 
 
-def draw_profiles(cells: Sequence[Cell], path: Path) -> None:
-    """The share of runs above each level of normalised success, one line per method."""
-    levels_T = np.linspace(0.0, 1.0, 201)
-    with curve_style():
-        figure = new_figure(6.0, 4.0, dpi=200)
-        axis = figure.subplots()
-        methods = in_report_order(method for cell in cells for method in cell.comparison.methods)
-        for number, method in enumerate(methods):
-            scores = [cell.scores(method, sorted(cell.success(method))) for cell in cells if cell.success(method)]
-            colour, style = COLOURS[number % len(COLOURS)], LINE_STYLES[number % len(LINE_STYLES)]
-            label = f"{method.title} ({len(scores)} cells)" if len(scores) < len(cells) else method.title
-            axis.plot(levels_T, performance_profile(scores, levels_T), color=colour, linestyle=style, label=label)
-        axis.set_xlabel("normalised success on held-out tasks")
-        axis.set_ylabel("share of runs above it")
-        axis.legend()
-        save(figure, path)
+def methods_of(cells: Sequence[Cell]) -> list[Method]:
+    """Every method of any cell, in report order."""
+    return in_report_order(method for cell in cells for method in cell.comparison.methods)
 
 
 def _levels(cells: Sequence[Cell], methods: Sequence[Method]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -49,14 +50,18 @@ class JsonLines(Generic[Finished]):
         self._lock = FileLock(folder / ".rows.lock")
 
     def read(self) -> list[Finished]:
-        """Every whole row, oldest first; none if there is no file.
+        """Every whole row, oldest first, of the file or of `rows.jsonl.gz`; none if there is neither.
 
         Raises:
             ValueError: if a whole line is no row of this schema; the message says which line and why.
         """
-        if not self.path.exists():
+        packed = self.path.with_suffix(".jsonl.gz")
+        if self.path.exists():
+            content = self.path.read_bytes()
+        elif packed.exists():
+            content = gzip.decompress(packed.read_bytes())
+        else:
             return []
-        content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         return [self._parse(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
 

@@ -27,7 +27,7 @@ from benchmarks.harness.tables import markdown
 OURS = "aw_grpo"
 RIVALS = ("mt_grpo", "mt_grpo:accumulate=true")
 """MT-GRPO as its first version has it for each turn, and its general form for K turns (arXiv 2505.11821 v2, eq. 12)."""
-CEILING = "oracle:scale=std"
+TRUTH = "oracle:scale=std"
 OUTCOME_ONLY = "grpo_or"
 _NOTE = """\
 Settings on which `aw_grpo` was not developed. Above: turn rewards that are right; episodes to the threshold, divided by
@@ -53,7 +53,7 @@ def report(cells: Sequence[tuple[Cell, list[LabRow]]], effort: Effort) -> str:
             "right turn rewards",
             f"{OURS}: episodes",
             *(f"÷ {rival}" for rival in RIVALS),
-            *(f"{CEILING} ÷ {rival}" for rival in RIVALS),
+            *(f"{TRUTH} ÷ {rival}" for rival in RIVALS),
         ],
         right,
     )
@@ -70,7 +70,7 @@ def _speed(cell: Cell, by: dict[str, Tuned]) -> list[str]:
     mine = median_interval(by[OURS].episodes.tolist())
     row = [str(cell.facets["setting"]), _number(mine.median) + "*" * by[OURS].at_edge]
     row += [_ratio(by[OURS], by.get(rival)) for rival in RIVALS]
-    return [*row, *(_ratio(by.get(CEILING), by.get(rival)) for rival in RIVALS)]
+    return [*row, *(_ratio(by.get(TRUTH), by.get(rival)) for rival in RIVALS)]
 
 
 def _ratio(mine: Tuned | None, other: Tuned | None) -> str:

@@ -201,7 +201,7 @@ _TABLE = (
         "oracle",
         oracle,
         "oracle",
-        formula="the true advantage, known where `turnenv.exact` solves the environment: the ceiling of a comparison",
+        formula="the true advantage, known where `turnenv.exact` solves the environment: a reference, not a ceiling",
         granularity="turn",
         family="model-based",
         needs=frozenset({"true_advantages"}),

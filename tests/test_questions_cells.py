@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from turnenv.questions import load_multihop_questions, load_questions, rows_to_hop_questions, rows_to_questions
+from turnenv.questions import (
+    load_multihop_questions,
+    load_questions,
+    multihop,
+    rows_to_hop_questions,
+    rows_to_questions,
+    trivia,
+)
 
 
 def cells_file(path: Path, **cells: Any) -> Path:
@@ -66,6 +73,8 @@ FORMATS = [".json", ".jsonl", ".csv", ".parquet"]
         (9007199254740993, ("9007199254740993",)),
         ({"value": "Bern", "aliases": ["Berne"]}, ("Bern", "Berne")),
         ({"value": "Bern", "aliases": "Berne", "type": "Town"}, ("Bern", "Berne")),
+        ({"value": "Bern"}, ("Bern",)),
+        ({"aliases": ["Berne", "Bern"], "type": "Town"}, ("Berne", "Bern")),
         ({"value": 7, "aliases": [], "normalized_aliases": ["seven"]}, ("7", "seven")),
     ],
 )
@@ -262,3 +271,10 @@ def test_half_a_character_is_refused(tmp_path: Path) -> None:
     path.write_text('{"question": "q", "answer": "\\ud83d", "note": "\\ud83d"}')
     with pytest.raises(ValueError, match=re.escape(r"row 1: 'answer' holds what is no character: '\ud83d'")):
         load_questions(path)
+
+
+@pytest.mark.parametrize(("module", "load"), [(trivia, load_questions), (multihop, load_multihop_questions)])
+def test_the_sources_that_have_a_name_are_those_that_are_loaded_by_it(module: Any, load: Any) -> None:
+    known = ", ".join(map(repr, module.SOURCES))
+    with pytest.raises(ValueError, match=f"unknown source of questions 'no such': known are {known} and files"):
+        load("no such")

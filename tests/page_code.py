@@ -14,7 +14,7 @@ from sybil.parsers.markdown import CodeBlockParser
 ROOT = Path(__file__).parent.parent
 NEEDS = re.compile(r"<!-- (needs [^>]*) -->\s*\Z")
 FILE = re.compile(r"\A# (\w+\.py)\n")
-COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)$", re.MULTILINE)
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 # The script `turnenv` is there only once the package is installed.
 SHELL = f'turnenv() {{ "{sys.executable}" -m turnenv "$@"; }}; python() {{ "{sys.executable}" "$@"; }}; '
 
@@ -57,7 +57,7 @@ def run_console(example):
     commands = list(COMMAND.finditer(text))
     ends = [command.start() for command in commands[1:]] + [len(text)]
     for command, end in zip(commands, ends, strict=True):
-        compare(shell(command[1].replace("\n> ", "\n")), text[command.end() : end])
+        compare(shell(command[1]), text[command.end() : end])
 
 
 def shell(command):

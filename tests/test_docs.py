@@ -24,12 +24,12 @@ PAGES = {
     "turnenv/report/README.md": (1, 0),
     "turnenv/training/README.md": (0, 1),
     "docs/concepts.md": (3, 0),
-    "docs/start.md": (4, 1),
-    "docs/tutorials/evaluate-a-hosted-model.md": (5, 2),
-    "docs/tutorials/own-environment.md": (16, 2),
+    "docs/start.md": (4, 0),
+    "docs/tutorials/evaluate-a-hosted-model.md": (5, 1),
+    "docs/tutorials/own-environment.md": (16, 0),
     "docs/tutorials/own-estimator.md": (7, 0),
     "docs/tutorials/read-a-report.md": (2, 0),
-    "docs/tutorials/train-on-one-gpu.md": (1, 4),
+    "docs/tutorials/train-on-one-gpu.md": (1, 0),
 }
 OTHERS = [
     page

@@ -16,6 +16,7 @@ ROOM_PAGES = {
     "turnenv/questions/README.md": "environments/questions.md",
     "turnenv/judges/README.md": "environments/judges.md",
     "turnenv/training/README.md": "training/index.md",
+    "turnenv/credit/README.md": "training/credit.md",
     "turnenv/training/SETTINGS.md": "training/settings.md",
     "turnenv/policies/README.md": "training/policies.md",
     "turnenv/policies/TEMPLATES.md": "training/templates.md",

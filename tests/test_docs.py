@@ -110,6 +110,13 @@ def test_the_links_of_a_page_lead_somewhere(page):
             assert not anchor or path.suffix != ".md" or anchor in anchors(path), f"{page} links to {link}"
 
 
+def test_every_page_of_a_room_is_on_the_site(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from room_pages import ROOM_PAGES
+
+    assert set(ROOM_PAGES) == {page for page in (*PAGES, *OTHERS) if not page.startswith("docs/")}
+
+
 def test_a_page_that_promises_something_else_fails(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = Path(tmp_path, "page.md")

@@ -8,8 +8,9 @@ import statistics
 from pathlib import Path
 
 import pytest
-from report_episodes import HOSTILE, axe_script, hostile_plays, many_plays, plays
+from report_episodes import HOSTILE, axe_script, group, hostile_plays, many_plays, plays
 
+import turnenv
 from turnenv.report.elements import paragraph, title
 from turnenv.report.page import Section, write_page
 
@@ -318,6 +319,22 @@ def test_axe_finds_nothing_serious(browser, small, scheme, width):
         assert grave == [], place
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
     context.close()
+
+
+def test_a_notebooks_frame_shows_episodes(browser):
+    page = browser.new_page(viewport={"width": 1200, "height": 800})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_content(f"<body>{turnenv.show([group()], estimators=['grpo_mr', 'mt_grpo'])._repr_html_()}")
+    frame = page.frame_locator("iframe")
+    frame.locator(".row").first.click()
+    frame.locator("#headline").wait_for()
+    frame.locator("#turn-1").press("j")
+    frame.locator("#turn-2.here").wait_for()
+    frame.locator("#turn-2").press("t")
+    frame.locator(".tokens").first.wait_for()
+    assert errors == []
+    page.close()
 
 
 def test_a_printed_episode_has_its_numbers_and_no_controls(opened, small):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from turnenv.credit import SPECS, TurnBatch, group_normalise, spec_of
 from turnenv.credit.checks import check_options
 from turnenv.groups import batch_of
+from turnenv.report.best_play import costs
 from turnenv.report.plays import Play, named
 
 Floats = NDArray[np.float64]
@@ -20,6 +21,8 @@ Terms = Mapping[str, Sequence[tuple[str, float]]]
 
 DEFAULT = ("grpo_or", "grpo_mr", "gdpo", "mt_grpo", "return_to_go")
 """Estimators that are shown where nobody chose others."""
+EXACT = ("truth", "best")
+"""Columns of what is known exactly, which the viewer shows beside the two that are compared."""
 _OF_A_GROUP = frozenset({"state_keys"})
 _ZERO = 1e-12
 
@@ -88,6 +91,9 @@ def columns_of(plays: Sequence[Play], methods: Sequence[tuple[str, Mapping[str, 
             columns.append(column)
     if any(play.member.truth for play in plays):
         columns.append(_truth(plays))
+    best = costs([play.episode for play in plays])
+    if any(values is not None for values in best):
+        columns.append(_best(best))
     return columns
 
 
@@ -160,6 +166,13 @@ def _truth(plays: Sequence[Play]) -> Column:
     values = [_rounded(play.member.truth) if play.member.truth else None for play in plays]
     note = "Known exactly, since turnenv.exact solves this environment."
     return Column("truth", "truth", "the true advantage of the action taken", note, "not known", None, values)
+
+
+def _best(found: Sequence[Sequence[float] | None]) -> Column:
+    values = [None if row is None else _rounded(row) for row in found]
+    formula = "Q*(state, action) − V*(state): what the action costs against the best player, who knows the state"
+    note = "Exact, by turnenv.exact: 0 is a best action."
+    return Column("best", "best play", formula, note, "not known", None, values)
 
 
 def _recomputed(

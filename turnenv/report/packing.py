@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from turnenv.report.columns import Column, Scores, columns_of, scores_of
+from turnenv.report.columns import EXACT, Column, Scores, columns_of, scores_of
 from turnenv.report.plays import Play
 
 BLOCK = 100
@@ -91,7 +91,7 @@ def pair_of(columns: Sequence[Column]) -> list[str]:
     """The two columns that are compared at first: trajectory-level against turn-level credit, if both are there."""
     names = [column.name for column in columns if column.scale]
     wanted = [name for name in ("grpo_mr", "mt_grpo") if name in names]
-    rest = [name for name in names if name not in (*wanted, "used", "truth")]
+    rest = [name for name in names if name not in (*wanted, "used", *EXACT)]
     return [*wanted, *rest, *names][:2]
 
 
@@ -163,6 +163,7 @@ def _index(
         "block": BLOCK,
         "columns": [_column(column) for column in columns],
         "pair": pair_of(columns),
+        "exact": list(EXACT),
         "components": components,
         "makers": makers,
         "runs": [{"id": run.id, "title": run.title, "method": run.method, "seed": run.seed} for run in runs],

@@ -40,11 +40,6 @@ function advantages(at, column) {
   return row.length && row[0] !== null ? row : null;
 }
 
-const truthOf = (at) => {
-  const column = meta.columns.findIndex((each) => each.name === 'truth');
-  return column < 0 ? null : advantages(at, column);
-};
-
 function scaleOf(column) {
   if (remember('scale') === 'same') return Math.max(meta.columns[state.left].rms, meta.columns[state.right].rms);
   return meta.columns[column].rms;

@@ -62,7 +62,8 @@ function receipt(at, turn, column, detail) {
     const terms = turn === index.turns[at] - 1 ? spec.terms.last : spec.terms.before;
     lines.push(make('ul', {}, terms.map((term) => termLine(term, at, turn, detail.z))));
   }
-  lines.push(make('p', {}, spec.formula ? 'Rule: ' + spec.formula : '', spec.formula ? '. ' : '', rank(at, turn, (each) => advantages(each, column)), '.'));
+  lines.push(make('p', {}, spec.formula ? 'Rule: ' + spec.formula : '', spec.formula ? '. ' : '',
+    groups[index.group[at]].compared ? rank(at, turn, (each) => advantages(each, column)) + '.' : ''));
   lines.push(make('p', { class: 'quiet' }, spec.note));
   return lines;
 }
@@ -131,16 +132,15 @@ function turnPart(at, turn, detail) {
   const pair = make('div', { class: 'pair' });
   const faulted = index.end[at] === 'fault';
   const shown = meta.columns.some((column) => column.rms) && groups[index.group[at]].compared ? [state.left, state.right] : [];
-  const truth = truthOf(at);
   for (const column of shown) {
     const values = advantages(at, column);
     pair.append(values && !faulted ? cell(nameOf(column), values[turn], scaleOf(column), () => receipt(at, turn, column, detail))
       : emptyCell(nameOf(column), faulted ? 'faulted: masked' : meta.columns[column].missing || 'not recorded'));
   }
-  if (truth && shown.length) {
-    const column = meta.columns.findIndex((each) => each.name === 'truth');
-    if (!shown.includes(column)) pair.append(cell('truth', truth[turn], scaleOf(column), () => receipt(at, turn, column, detail)));
-  }
+  meta.columns.forEach((column, number) => {
+    const exact = meta.exact.includes(column.name) && !shown.includes(number) && !faulted && advantages(at, number);
+    if (exact) pair.append(cell(column.title, exact[turn], scaleOf(number), () => receipt(at, turn, number, detail)));
+  });
   if (pair.childNodes.length) side.push(pair);
   const fork = index.parent[at] && index.parent[at][1] === turn
     ? make('p', { class: 'quiet' }, `Branched off member ${index.parent[at][0] + 1} here; the turns before are copies.`) : null;

@@ -8,6 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / "turnenv" / "envs" / "pages"
 
+PUBLISHED = ROOT / "benchmarks" / "published"
+
 ROOM_PAGES = {
     "turnenv/envs/pages/README.md": "environments/index.md",
     "turnenv/envs/README.md": "environments/playing.md",
@@ -28,6 +30,10 @@ ROOM_PAGES = {
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changelog.md",
 } | {f"turnenv/envs/pages/{page.name}": f"environments/{page.name}" for page in ENVIRONMENTS.glob("[A-Z]*[a-z].md")}
+ROOM_PAGES |= {
+    page.relative_to(ROOT).as_posix(): f"harness/{'-'.join(page.relative_to(PUBLISHED).with_suffix('').parts)}.md"
+    for page in sorted(PUBLISHED.rglob("*.md"))
+}
 """Page of the repository -> page of the site."""
 
 TITLES = {"turnenv/envs/README.md": "Play them", "turnenv/questions/README.md": "Where questions come from"}

@@ -94,7 +94,8 @@ def plays_of_episodes(episodes: Sequence[Episode]) -> list[Play]:
         together.setdefault((episode.env_id, episode.task, episode.seed), []).append(episode)
     plays = []
     for (env_id, task, seed), members in together.items():
-        run, key, several = Run(env_id, env_id), f"{env_id}/{seed}.{task}", len(members) > 1
+        short = env_id.removeprefix("turnenv/").removesuffix("-v0")
+        run, key, several = Run(env_id, short), f"{env_id}/{seed}.{task}", len(members) > 1
         title = f"task {task}, seed {seed}"
         plays += [
             Play(f"{key}.m{number}", run, "played", key, title, several, number if several else -1, Member(episode))

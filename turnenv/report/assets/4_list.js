@@ -1,5 +1,6 @@
 // The list: equal rows, of which only those in sight exist.
 const ROW = 44;
+const CELLS = 10;
 const GLYPHS = { success: '✓', failed: '✗', limit: '⇥', fault: '⚠' };
 
 function statusOf(at) {
@@ -19,13 +20,13 @@ function valuesShown(at) {
 }
 
 function where(at) {
-  return (index.played[at] + ` · task ${index.task[at]}`).replace('training, ', '') + (index.member[at] >= 0 ? ` · member ${index.member[at] + 1}` : '');
+  return (index.played[at] + ` · task ${index.task[at]}`).replace(/^(training, |played · )/, '') + (index.member[at] >= 0 ? ` · member ${index.member[at] + 1}` : '');
 }
 
 function row(at, place) {
   const [values, scale] = valuesShown(at);
   const shown = values || rewards(at).map(() => null);
-  const cells = shown.slice(0, 14).map((value) => make('i', { class: 'tint-' + (values ? tint(value, scale) : 'none') }));
+  const cells = shown.slice(0, CELLS).map((value) => make('i', { class: 'tint-' + (values ? tint(value, scale) : 'none') }));
   const run = meta.runs[index.run[at]];
   const status = statusOf(at);
   return make('div', {
@@ -35,7 +36,7 @@ function row(at, place) {
   },
   make('span', { class: 'glyph ' + status, 'aria-label': STATUS[status] }, GLYPHS[status]),
   make('span', { class: 'what' }, make('b', {}, ...visible(run.title)), make('small', {}, where(at))),
-  make('span', { class: 'strip', 'aria-hidden': 'true' }, cells, shown.length > 14 ? '…' : ''),
+  make('span', { class: 'strip', 'aria-hidden': 'true' }, cells, shown.length > CELLS ? '…' : ''),
   make('span', { class: 'sum' }, make('b', {}, fixed(index.total[at])), make('small', {}, times(index.turns[at], 'turn'))));
 }
 

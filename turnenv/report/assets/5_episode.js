@@ -139,7 +139,7 @@ function turnPart(at, turn, detail) {
   }
   meta.columns.forEach((column, number) => {
     const exact = meta.exact.includes(column.name) && !shown.includes(number) && !faulted && advantages(at, number);
-    if (exact) pair.append(cell(column.title, exact[turn], scaleOf(number), () => receipt(at, turn, number, detail)));
+    if (exact) pair.append(cell(column.title, exact[turn], scaleOf(number), () => receipt(at, turn, number, detail), 'exact'));
   });
   if (pair.childNodes.length) side.push(pair);
   const fork = index.parent[at] && index.parent[at][1] === turn
@@ -205,6 +205,10 @@ async function drawEpisode() {
     make('article', { class: 'turn end' }, make('h3', {}, 'end'), make('div', { class: 'words' }, ended)));
   place.classList.toggle('no-parts', remember('parts') === 'no');
   markTurn();
+  place.scrollTop = 0;
+  // On a phone the sentence does not stay in sight, so that the page begins with it.
+  if (!window.matchMedia('(min-width: 761px)').matches) window.scrollTo(0, 0);
+  else if (state.turn > 0) document.getElementById('turn-' + (state.turn + 1)).scrollIntoView({ block: 'start' });
 }
 
 function groupLine(at) {

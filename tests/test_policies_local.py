@@ -12,7 +12,8 @@ from key_world import EOS, KeyEnv, byte_tokenizer, logprobs_of, tiny_model, word
 from test_policies_chat_frame import QWEN
 
 from turnenv import Episode, Reply, TextEnv, collect
-from turnenv.policies.generation import Sampled, TurnSampler
+from turnenv.policies.generation import TurnSampler
+from turnenv.policies.token_stream import Sampled
 from turnenv.training import ChatPolicy, TokenStream
 
 pytestmark = pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing:FutureWarning")

@@ -157,7 +157,7 @@ def test_a_setting_that_would_not_be_read_is_refused(tmp_path: Path, name: str) 
     if name not in found:
         pytest.skip("a setting of another version of TRL")
     default = ["loss"] if found[name].default is MISSING else other(found[name].default)
-    with pytest.raises(ValueError, match=f"^{name}=.* would not be read: "):
+    with pytest.raises(ValueError, match=f"^{name}=.* is refused: "):
         config(tmp_path, **{name: default})
 
 

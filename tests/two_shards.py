@@ -14,7 +14,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 
 from turnenv import Episode, Reply, collect
-from turnenv.policies.local import ChatPolicy, TokenStream
+from turnenv.policies.local import ChatPolicy
+from turnenv.policies.token_stream import TokenStream
 
 
 class Lasting(KeyEnv):

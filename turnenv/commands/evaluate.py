@@ -236,7 +236,7 @@ def _is_local(model: str) -> bool:
 def _weights(model: str) -> str | None:
     from turnenv.policies.model_hash import hash_model
 
-    return hash_model(model) if _is_local(model) else None
+    return hash_model(model.removeprefix("vllm:")) if _is_local(model) else None
 
 
 def _address(given: argparse.Namespace) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["PlayerOptions", "make_player"]
 
 MODEL_HELP = (
-    "openai:NAME, a model at an OpenAI-compatible server (--base-url); a folder or hub id of a local model; random; "
-    "or human"
+    "openai:NAME, a model at an OpenAI-compatible server (--base-url); a folder or hub id of a local model; "
+    "vllm:PATH, the same in vLLM; random; or human"
 )
 
 
@@ -61,13 +62,12 @@ def make_player(model: str, options: PlayerOptions) -> Callable[[TextEnvironment
     kind, _, name = model.partition(":")
     if kind == "openai" and name:
         return _of_endpoint(name, options)
-    if kind == "vllm":
-        raise MistakeError(
-            f"--model {model}: turnenv does not run vLLM in its own process yet; serve the model with `vllm serve "
-            f"{name or 'PATH'}` and pass --model openai:{name or 'PATH'} --base-url http://127.0.0.1:8000/v1"
-        )
     if options.base_url is not None and kind != "openai":
-        raise MistakeError(f"--base-url is for a model on a server: pass --model openai:{model}")
+        on_server = name if kind == "vllm" else model
+        raise MistakeError(f"--base-url is for a model on a server: pass --model openai:{on_server}")
+    if kind == "vllm" and name:
+        in_vllm = _in_vllm(name, options)
+        return lambda env: in_vllm
     if model == "scripted":
         raise MistakeError("the scripted experts are in a clone of turnenv: python -m benchmarks evaluate")
     if model == "random":
@@ -101,25 +101,48 @@ def _of_endpoint(name: str, options: PlayerOptions) -> Callable[[TextEnvironment
 
 
 def _local(model: str, options: PlayerOptions) -> Policy:
+    _check_local(model, options)
+    try:
+        from turnenv.policies.pretrained import load_policy
+
+        return load_policy(model, **_sampling(options))
+    except ModuleNotFoundError as error:
+        raise MistakeError(f"{error} (a model on a server is --model openai:NAME)") from error
+    except ValueError as error:
+        raise MistakeError(str(error)) from error
+
+
+def _in_vllm(model: str, options: PlayerOptions) -> PacedPolicy:
+    _check_local(model, options)
+    # vLLM reads these when it is imported, and would log to stdout, where --json writes.
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    try:
+        from turnenv.policies.vllm import load_vllm_policy
+
+        return load_vllm_policy(model, concurrency=options.concurrency, **_sampling(options))
+    except (ModuleNotFoundError, ValueError) as error:
+        raise MistakeError(str(error)) from error
+
+
+def _check_local(model: str, options: PlayerOptions) -> None:
     from turnenv.policies.model_names import check_model_name
 
     if options.tools == "native":
         raise MistakeError("--tools native needs a server (--model openai:NAME): a local model writes calls as text")
     try:
         check_model_name(model)
-        from turnenv.policies.pretrained import load_policy
-
-        return load_policy(
-            model,
-            seed=options.sampling_seed or 0,
-            max_turn_tokens=options.max_tokens,
-            temperature=1.0 if options.temperature is None else options.temperature,
-            stop_strings=options.stop,
-        )
-    except ModuleNotFoundError as error:
-        raise MistakeError(f"{error} (a model on a server is --model openai:NAME)") from error
     except ValueError as error:
         raise MistakeError(str(error)) from error
+
+
+def _sampling(options: PlayerOptions) -> dict[str, Any]:
+    return {
+        "seed": options.sampling_seed or 0,
+        "max_turn_tokens": options.max_tokens,
+        "temperature": 1.0 if options.temperature is None else options.temperature,
+        "stop_strings": options.stop,
+    }
 
 
 class _Random:

@@ -7,20 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from turnenv.extras import needs
+from turnenv.policies.token_stream import Sampled
 
 with needs("train", "Generation"):
     import torch
     from torch import Tensor
     from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, TopKLogitsWarper, TopPLogitsWarper
     from transformers.cache_utils import DynamicLayer
-
-
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """The ids of one turn, its closing EOS included, and their log-probabilities (nats)."""
-
-    ids: list[int]
-    logprobs: list[float]
 
 
 @dataclass(frozen=True, slots=True)

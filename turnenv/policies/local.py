@@ -4,53 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 from turnenv.extras import needs
 from turnenv.policies import Action
 from turnenv.policies.chat_frame import ChatFrame
-from turnenv.policies.generation import Sampled, Sampling, TurnSampler, make_sampler
+from turnenv.policies.generation import Sampling, TurnSampler, make_sampler
 from turnenv.policies.sharding import gathered
+from turnenv.policies.token_stream import Sampled, TokenLimits, TokenStream
 
 with needs("train", "A local model"):
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-_UNLIMITED = 1 << 30
-
-
-@dataclass(slots=True)
-class TokenStream:
-    """One episode as the model saw and wrote it.
-
-    Attributes:
-        prompt_ids: what it read before its first turn.
-        completion_ids: everything after, up to the last token that it sampled.
-        turn_of: for each of these, k if it was sampled in turn k = 0, 1, …; -1 if it came from the environment.
-        logprobs: for each of these, the log-probability (nats) it was sampled with; 0.0 where the environment's.
-    """
-
-    prompt_ids: list[int]
-    completion_ids: list[int] = field(default_factory=list)
-    turn_of: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.prompt_ids) + len(self.completion_ids)
-
-    def read(self, ids: Sequence[int]) -> None:
-        """Append the ids of an observation."""
-        self._append(ids, -1, [0.0] * len(ids))
-
-    def wrote(self, turn: int, sampled: Sampled) -> None:
-        """Append what the model sampled in turn `turn`."""
-        self._append(sampled.ids, turn, sampled.logprobs)
-
-    def _append(self, ids: Sequence[int], turn: int, logprobs: Sequence[float]) -> None:
-        self.completion_ids += ids
-        self.turn_of += [turn] * len(ids)
-        self.logprobs += logprobs
 
 
 class ChatPolicy:
@@ -94,11 +59,9 @@ class ChatPolicy:
         generator: torch.Generator | None = None,
         frame: ChatFrame | None = None,
     ) -> None:
-        if max_turn_tokens < 1:
-            raise ValueError(f"max_turn_tokens={max_turn_tokens}: a turn needs at least one token")
-        if max_episode_tokens is not None and max_episode_tokens < 1:
-            raise ValueError(f"max_episode_tokens={max_episode_tokens}: an episode needs at least one token")
-        self.model, self.max_turn_tokens, self.max_episode_tokens = model, max_turn_tokens, max_episode_tokens
+        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self.limits = TokenLimits(max_turn_tokens, max_episode_tokens, None if context is None else int(context))
+        self.model = model
         self.sampling = Sampling(temperature, top_p, top_k, generator)
         self.frame = frame or ChatFrame.from_tokenizer(
             tokenizer,
@@ -107,7 +70,6 @@ class ChatPolicy:
             pass_tools=pass_tools,
             template_kwargs=template_kwargs,
         )
-        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self.streams: list[TokenStream] = []
 
     def begin(self, system_prompts: Sequence[str], tools: Sequence[Mapping[str, Any]]) -> None:
@@ -153,13 +115,13 @@ class ChatPolicy:
         if self._turn == 0:
             prompts = self.frame.prompts([self._system_prompts[row] for row in rows], observations, self._tools)
             for row, ids in zip(rows, prompts, strict=True):
-                self._check_prompt(ids)
+                self.limits.check_prompt(ids)
                 self.streams[row].prompt_ids = ids
             return dict(zip(rows, prompts, strict=True))
         ended = [self.streams[row].completion_ids[-1] in self.frame.eos_ids for row in rows]
         new_ids = dict(zip(rows, self.frame.replies(observations, ended), strict=True))
-        self._spent |= {row for row in rows if self._budget(row) <= len(new_ids[row])}
-        self._silent |= {row for row in rows if self._room(row) <= len(new_ids[row])}
+        self._spent |= {row for row in rows if self.limits.budget(self.streams[row]) <= len(new_ids[row])}
+        self._silent |= {row for row in rows if self.limits.room(self.streams[row]) <= len(new_ids[row])}
         for row in rows:
             if row not in self._silent:
                 self.streams[row].read(new_ids[row])
@@ -168,29 +130,13 @@ class ChatPolicy:
     def _sample(self, rows: Sequence[int], new_ids: Mapping[int, Sequence[int]]) -> list[Sampled]:
         if not rows:
             return []
-        caps = [min(self.max_turn_tokens, self._room(row)) for row in rows]
+        caps = [min(self.limits.turn, self.limits.room(self.streams[row])) for row in rows]
         was_training = self.model.training
         self.model.eval()  # type: ignore[no-untyped-call]
         try:
             return self._sampler.turn(rows, [new_ids[row] for row in rows], caps)
         finally:
             self.model.train(was_training)
-
-    def _room(self, row: int) -> int:
-        context = _UNLIMITED if self.context is None else int(self.context) - len(self.streams[row])
-        return min(context, self._budget(row))
-
-    def _budget(self, row: int) -> int:
-        if self.max_episode_tokens is None:
-            return _UNLIMITED
-        return self.max_episode_tokens - len(self.streams[row].completion_ids)
-
-    def _check_prompt(self, ids: Sequence[int]) -> None:
-        if self.context is not None and len(ids) >= self.context:
-            raise ValueError(
-                f"the prompt has {len(ids)} tokens and the model's context is {self.context}: "
-                "take a model with a longer context or an environment with a shorter system prompt"
-            )
 
 
 def eos_ids_of(model: PreTrainedModel) -> list[int]:

@@ -70,6 +70,14 @@ class Conversation(Protocol):
 
 
 @runtime_checkable
+class RecordedConversation(Conversation, Protocol):
+    """A conversation that is kept when its episode has ended."""
+
+    def ended(self, row: int) -> None:
+        """Called once, with the number of the episode among those that are played."""
+
+
+@runtime_checkable
 class PacedPolicy(Protocol):
     """Acts in one episode at a time, in many at once: none waits for another.
 

@@ -8,7 +8,7 @@ import anyio
 from anyio import CapacityLimiter, to_thread
 
 from turnenv.core.contract import TextEnvironment
-from turnenv.policies import Action, PacedPolicy, PolicyFault
+from turnenv.policies import Action, PacedPolicy, PolicyFault, RecordedConversation
 from turnenv.rollout.playing import Playing, as_action
 from turnenv.types import Episode
 
@@ -29,7 +29,7 @@ async def play_at_own_pace(
     async def work(env: TextEnvironment, waiting: Iterator[tuple[int, int]]) -> None:
         for row, seed in waiting:
             options = None if tasks is None else {"task": tasks[row]}
-            finished(row, await _play(env, env_id, policy, seed, options, threads))
+            finished(row, await _play(env, env_id, policy, row, seed, options, threads))
 
     async with anyio.create_task_group() as group:
         for env in envs:
@@ -40,6 +40,7 @@ async def _play(
     env: TextEnvironment,
     env_id: str,
     policy: PacedPolicy,
+    row: int,
     seed: int,
     options: dict[str, int] | None,
     threads: CapacityLimiter,
@@ -55,4 +56,6 @@ async def _play(
         if not record.stop(action, env):
             observation, _, _, _, info = await to_thread.run_sync(env.step, action.text, limiter=threads)
             record.add(action, observation, info)
+    if isinstance(conversation, RecordedConversation):
+        conversation.ended(row)
     return record.episode()

@@ -10,7 +10,8 @@ with needs("train", "turnenv.training"):
 
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.generation import Sampling
-from turnenv.policies.local import ChatPolicy, TokenStream
+from turnenv.policies.local import ChatPolicy
+from turnenv.policies.token_stream import TokenStream
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.group_log import GroupLog
 from turnenv.training.metrics import episode_metrics

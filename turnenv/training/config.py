@@ -17,6 +17,7 @@ from turnenv.credit.critic_options import CriticOptions
 from turnenv.credit.options import check_choice
 from turnenv.training.ratio import LEVELS, REDUCTIONS
 from turnenv.training.settings import REFUSED
+from turnenv.training.vllm_checks import check_vllm
 
 _EMPTY: Mapping[str, Any] = {
     "scale_rewards": True,
@@ -42,6 +43,8 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     * `loss_type="dapo"`, TRL's default, averages over all sampled tokens of a batch, so a long turn weighs more than a
       short one with the same advantage; "grpo" averages over an episode's tokens first.
     * `bf16` is on by default only where the hardware has it.
+    * With `use_vllm` each token is corrected for having been sampled by vLLM (`token_truncate`): the modes of TRL that
+      weigh a whole episode drop long ones. With `importance_sampling_level` "turn" the correction is of turns.
     * Evaluation plays each seed once (`num_generations_eval=1`).
     """
 
@@ -81,6 +84,13 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
     critic_kwargs: dict[str, Any] | str | None = field(
         default=None,
         metadata={"help": "Options of the critic, as JSON on the command line: '{\"warmup_batches\": 5}'."},
+    )
+    vllm_importance_sampling_mode: str = field(
+        default="token_truncate",
+        metadata={
+            "help": "How vLLM's own log-probabilities correct the loss: token_truncate or token_mask, of turns with "
+            "importance_sampling_level='turn'; sequence_truncate or sequence_mask, which drop long episodes."
+        },
     )
     distinct_seeds: bool = field(
         default=False,
@@ -147,6 +157,7 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         self._check_ratio()
+        check_vllm(self, {field.name: field.default for field in fields(self)})
         if self.max_resampled is not None and not self.resample_dead_groups:
             raise ValueError(f"max_resampled={self.max_resampled} would not be read without resample_dead_groups=True")
         if self.num_train_seeds is not None and self.num_train_seeds < self.groups_per_batch:
@@ -200,8 +211,8 @@ class TurnGRPOConfig(GRPOConfig):  # type: ignore[misc]
             )
 
     def _refuse_unread(self) -> None:
-        """Raise ValueError for a setting of TRL's that would not be read; before TRL acts on it."""
+        """Raise ValueError for a setting of TRL's that has no place here; before TRL acts on it."""
         defaults = {field.name: field.default for field in fields(GRPOConfig)}
         for name, why in REFUSED.items():
             if name in defaults and getattr(self, name) not in (defaults[name], _EMPTY.get(name, defaults[name])):
-                raise ValueError(f"{name}={getattr(self, name)!r} would not be read: {why}")
+                raise ValueError(f"{name}={getattr(self, name)!r} is refused: {why}")

@@ -75,7 +75,10 @@ class TurnLossTrainer(GRPOTrainer):  # type: ignore[misc]
         if self.args.importance_sampling_level != "turn":
             return weigh(mask=mask, **kwargs)  # type: ignore[no-any-return]
         weights_BT = torch.zeros_like(kwargs["log_ratio_per_token"])
+        sampler_BT = kwargs.get("importance_sampling_ratio")
         for turn in range(int(self._turn_of_BT.max()) + 1):
             turn_BT = (self._turn_of_BT == turn).int()
+            if sampler_BT is not None:
+                kwargs["importance_sampling_ratio"] = torch.where(turn_BT.bool(), sampler_BT, 1.0)
             weights_BT += turn_BT * weigh(mask=mask * turn_BT, **kwargs)
         return weights_BT

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import PreTrainedModel
@@ -19,6 +20,7 @@ from turnenv.adapters import AnyEnv
 from turnenv.core import TextVectorEnv
 from turnenv.credit import Estimator
 from turnenv.groups import turn_batch
+from turnenv.policies import PreparedPolicy
 from turnenv.policies.chat_frame import ChatFrame
 from turnenv.policies.local import ChatPolicy
 from turnenv.rollout import collect, vectorise
@@ -30,6 +32,9 @@ from turnenv.training.seam import check
 from turnenv.training.seeds import seeds_of_their_own
 from turnenv.training.truncation import is_truncated
 from turnenv.types import Episode
+
+if TYPE_CHECKING:
+    from turnenv.policies.vllm import VLLMPolicy
 
 
 class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -55,15 +60,8 @@ class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
         """TRL's `rollout_func`: it hands over the prompts only, so the rows of seeds wait in the trainer."""
         rows = trainer._rows
         check(len(rows) == len(prompts), "rollout_func is no longer given one prompt per row")
-        with (
-            unwrap_model_for_generation(
-                trainer.model_wrapped,
-                trainer.accelerator,
-                gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs,
-            ) as model,
-            trainer.accelerator.autocast(),
-        ):
-            play = partial(trainer._play_rows, trainer._policy(model))
+        with trainer._opened_policy() as policy:
+            play = partial(trainer._play_rows, policy)
             played = play(rows)
             if trainer.args.resample_dead_groups and trainer.model.training:
                 trainer._resample(rows, played, play)
@@ -79,10 +77,25 @@ class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
             "episode": [episode for episode, _ in played],
         }
 
-    def _play_rows(self, policy: ChatPolicy, rows: Sequence[Row]) -> list[Played]:
+    @contextmanager
+    def _opened_policy(self) -> Iterator[ChatPolicy | VLLMPolicy]:
+        if self.use_vllm:
+            yield self._vllm_policy()
+            return
+        with (
+            unwrap_model_for_generation(
+                self.model_wrapped,
+                self.accelerator,
+                gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+            ) as model,
+            self.accelerator.autocast(),
+        ):
+            yield self._policy(model)
+
+    def _play_rows(self, policy: ChatPolicy | VLLMPolicy, rows: Sequence[Row]) -> list[Played]:
         if not rows:
             # The other processes of a sharded model, who play, wait for this one here.
-            with policy.playing():
+            with policy.playing() if isinstance(policy, PreparedPolicy) else nullcontext():
                 return []
         tasks = [row["task"] for row in rows] if "task" in rows[0] else None
         seeds = [row["seed"] for row in rows]
@@ -90,7 +103,7 @@ class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
             seeds = seeds_of_their_own(seeds, self.accelerator.process_index * len(rows), self.num_generations)
         with self.experience.counting() if self.model.training else nullcontext():
             episodes = collect(self._vector_env(len(rows)), policy, seeds, tasks=tasks)
-        played = list(zip(episodes, policy.streams, strict=True))
+        played = [(episode, policy.streams[row]) for row, episode in enumerate(episodes)]
         if self.model.training:
             self.experience.add(
                 episodes, [len(stream) - sum(turn >= 0 for turn in stream.turn_of) for _, stream in played]
@@ -136,6 +149,21 @@ class PlayingTrainer(GRPOTrainer):  # type: ignore[misc]
             temperature=self.args.temperature,
             top_p=self.args.top_p,
             top_k=self.args.top_k,
+            frame=self.chat_frame,
+        )
+
+    def _vllm_policy(self) -> VLLMPolicy:
+        from turnenv.policies.vllm import VLLMPolicy
+
+        return VLLMPolicy(
+            self.vllm_generation.llm,
+            self.processing_class,
+            max_turn_tokens=self.args.max_turn_tokens,
+            max_episode_tokens=self.args.max_episode_tokens,
+            temperature=self.args.temperature,
+            # Checkpoints save PyTorch's generator, and each process has another.
+            seed=int(torch.randint(1 << 62, ())),
+            concurrency=self.args.generation_batch_size,
             frame=self.chat_frame,
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from turnenv.policies.local import TokenStream
+from turnenv.policies.token_stream import TokenStream
 from turnenv.types import Episode
 
 Row = dict[str, Any]

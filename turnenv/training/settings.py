@@ -1,4 +1,4 @@
-"""Which of TRL's settings would not be read where episodes are played by turnenv, and why."""
+"""Which of TRL's settings have no place where episodes are played by turnenv, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 _ESTIMATOR = "the estimator makes the advantages; use credit and credit_kwargs instead"
 _SAMPLER = "turns are sampled with temperature, top_p and top_k only"
 _ENGINE = "turns are sampled by turnenv's own engine"
-_VLLM = "turns are sampled by turnenv's own engine, which does not drive vLLM; drop it"
+_SERVER = "with a server, TRL mixes up the turns of processes whose episodes differ in length, and they wait forever"
 _EVALUATION = "an evaluation plays episodes and reports their metrics"
 _SEEDS = "the batches are groups of episodes, in the dataset's order or shuffled (shuffle_dataset)"
 
@@ -42,29 +42,34 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "eval_accumulation_steps": _EVALUATION,
         "train_sampling_strategy": _SEEDS,
         "length_column_name": _SEEDS,
+        "vllm_enable_sleep_mode": "sleeping discards vLLM's weights and its prefix cache after every turn, so that "
+        "each turn of an episode would push all weights and read the whole episode again; leave it False",
+        "vllm_structured_outputs_regex": "vLLM would draw from a distribution that the loss does not know",
+        "vllm_tensor_parallel_size": "processes that share an engine make the same calls, and their episodes do not; "
+        "leave it 1, an engine per process",
+        "vllm_importance_sampling_cap": "TRL gives it up; use vllm_importance_sampling_clip_max",
+        "vllm_mode": f"{_SERVER}; leave it 'colocate'",
         **dict.fromkeys(
             (
-                "use_vllm",
-                "vllm_mode",
-                "vllm_model_impl",
-                "vllm_enable_sleep_mode",
-                "vllm_structured_outputs_regex",
                 "vllm_server_base_url",
                 "vllm_server_host",
                 "vllm_server_port",
                 "vllm_server_timeout",
                 "vllm_group_port",
-                "vllm_gpu_memory_utilization",
-                "vllm_max_model_length",
-                "vllm_tensor_parallel_size",
-                "vllm_importance_sampling_correction",
-                "vllm_importance_sampling_mode",
-                "vllm_importance_sampling_clip_max",
-                "vllm_importance_sampling_clip_min",
-                "vllm_importance_sampling_cap",
             ),
-            _VLLM,
+            f"{_SERVER}; drop it",
         ),
     }
 )
-"""Settings that only their default is taken for: name → why any other value would not be read."""
+"""Settings that only their default is taken for: name → why any other value is refused."""
+
+OF_VLLM = (
+    "vllm_model_impl",
+    "vllm_gpu_memory_utilization",
+    "vllm_max_model_length",
+    "vllm_importance_sampling_correction",
+    "vllm_importance_sampling_mode",
+    "vllm_importance_sampling_clip_max",
+    "vllm_importance_sampling_clip_min",
+)
+"""Settings that only their default is taken for without `use_vllm`."""

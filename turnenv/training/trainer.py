@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import gather_object, set_seed
 from datasets import Dataset
 from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
@@ -35,9 +35,11 @@ from turnenv.training.playing import PlayingTrainer, without_text
 from turnenv.training.reading import readings_of
 from turnenv.training.refusals import check_rows, refuse_arguments
 from turnenv.training.resampling import Row
+from turnenv.training.sampler_ratio import SamplerRatio
 from turnenv.training.seam import answered_warnings, check_batch
 from turnenv.training.seeds import seed_dataset
 from turnenv.training.truncation import length_metrics, truncation_metrics
+from turnenv.training.vllm_on_cpu import vllm_of_the_device
 from turnenv.types import Episode
 
 _OF_THE_TOKENIZER = ("revision", "trust_remote_code")
@@ -121,7 +123,7 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         self._given_dataset = train_dataset
         if eval_dataset is None:
             eval_dataset = seed_dataset(args.num_eval_seeds, seed=args.seed + _EVAL_SALT)
-        with answered_warnings():
+        with answered_warnings(), vllm_of_the_device(args):
             super().__init__(
                 model=model,
                 reward_funcs=episode_return,
@@ -137,6 +139,9 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
                 peft_config=peft_config,
                 rollout_func=PlayingTrainer._play,
             )
+        if self.use_vllm:
+            # The engine has seeded PyTorch with the number of the process.
+            set_seed(args.seed, device_specific=True)
         # TRL's own ratio of an episode would give all of its tokens one advantage.
         self.importance_sampling_level = "token"
         # TRL takes an episode for truncated whose last token is no EOS; `_is_trained` knows better.
@@ -156,7 +161,13 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
         """As transformers' Trainer; what estimator and critic remember comes back from the checkpoint too."""
         self._memory.resume(resume_from_checkpoint, self.args.output_dir)
+        self._last_loaded_step = -1
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As transformers' Trainer; the policy plays with the weights that it has now."""
+        self._last_loaded_step = -1
+        return dict(super().evaluate(*args, **kwargs))
 
     def _generate_and_score_completions(self, inputs: list[Row]) -> dict[str, Any]:
         """TRL's batch with the estimator's advantages, float (B, T), in place of its own (B,)."""
@@ -178,6 +189,7 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         first = self.accelerator.process_index * len(inputs)
         turn_of_BT = turns_of_tokens([row["turn_of"] for row in inputs], output["completion_ids"].shape[1])
         output["turn_of"] = turn_of_BT.to(output["completion_ids"].device)
+        self._weigh_turns_of_vllm(output)
         output["advantages"] = spread_over_tokens(advantages_BK[first : first + len(inputs)], turn_of_BT).to(
             output["completion_ids"].device
         )
@@ -206,6 +218,24 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
 
     def _text_of(self, token: int) -> str:
         return str(self.processing_class.decode([token]))
+
+    def _weigh_turns_of_vllm(self, output: dict[str, Any]) -> None:
+        """Correct whole turns for having been sampled by vLLM, where the loss's ratio is of turns."""
+        args = self.args
+        # VESPO makes its weights itself, of tokens' ratios.
+        if (
+            "importance_sampling_ratio" not in output
+            or args.importance_sampling_level != "turn"
+            or args.loss_type == "vespo"
+        ):
+            return
+        weigh = SamplerRatio(
+            args.vllm_importance_sampling_mode,
+            args.vllm_importance_sampling_clip_min,
+            args.vllm_importance_sampling_clip_max,
+            args.turn_ratio,
+        )
+        output["importance_sampling_ratio"] = weigh.of(output, output["turn_of"])
 
     @property
     def _group_size(self) -> int:

@@ -26,7 +26,16 @@ _EARLY = f"{_RUNS}an_evaluation_before_training_changes_no_step"
 _SHARDED = f"{_DISTRIBUTED}three_steps_of_two_processes_equal_those_of_one"
 _CUT = f"{_RATIO}no_ratio_is_taken_to_a_distribution_that_was_cut"
 
+_VLLM = "test_training_vllm::test_"
+_OF_TURNS = f"{_VLLM}the_correction_is_of_turns_where_the_ratio_is"
+
 RIGHT = {
+    "use_vllm": f"{_VLLM}steps_with_vllm_have_the_gradient_of_the_transformers_engine_on_the_same_tokens",
+    "vllm_max_model_length": f"{_VLLM}the_context_is_what_the_engine_was_given",
+    "vllm_importance_sampling_correction": f"{_VLLM}the_correction_weighs_the_gradient",
+    "vllm_importance_sampling_mode": _OF_TURNS,
+    "vllm_importance_sampling_clip_max": _OF_TURNS,
+    "vllm_importance_sampling_clip_min": _OF_TURNS,
     "num_generations": f"{_TRAINER}the_members_of_a_group_play_the_same_task",
     "num_generations_eval": _EVALUATION,
     "per_device_eval_batch_size": _EVALUATION,
@@ -129,6 +138,7 @@ NOT_OURS = {
         ),
         _OPTIMIZER,
     ),
+    **dict.fromkeys(("vllm_gpu_memory_utilization", "vllm_model_impl"), "how vLLM runs the model"),
     **dict.fromkeys(
         (
             "fp16",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,3 +40,12 @@ class SamplerRatio:
         low = -math.inf if self.clip_min is None else self.clip_min
         high = math.inf if self.clip_max is None else self.clip_max
         return torch.where((ratio_BT < low) | (ratio_BT > high), 0.0, ratio_BT)
+
+
+def ratio_metrics(ratio_BT: Tensor, mask_BT: Tensor, gather: Callable[[Tensor], Tensor]) -> dict[str, float]:
+    """TRL's metrics of the ratio, of all processes' sampled tokens; `gather` collects one tensor from each."""
+    own = ratio_BT[mask_BT.bool()]
+    own = own if own.numel() else own.new_ones(1)
+    least, mean, most = gather(torch.stack([own.min(), own.mean(), own.max()])).view(-1, 3).unbind(1)
+    name = "sampling/importance_sampling_ratio"
+    return {f"{name}/min": least.min().item(), f"{name}/mean": mean.mean().item(), f"{name}/max": most.max().item()}

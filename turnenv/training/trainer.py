@@ -35,7 +35,7 @@ from turnenv.training.playing import PlayingTrainer, without_text
 from turnenv.training.reading import readings_of
 from turnenv.training.refusals import check_rows, refuse_arguments
 from turnenv.training.resampling import Row
-from turnenv.training.sampler_ratio import SamplerRatio
+from turnenv.training.sampler_ratio import SamplerRatio, ratio_metrics
 from turnenv.training.seam import answered_warnings, check_batch
 from turnenv.training.seeds import seed_dataset
 from turnenv.training.truncation import length_metrics, truncation_metrics
@@ -123,7 +123,7 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         self._given_dataset = train_dataset
         if eval_dataset is None:
             eval_dataset = seed_dataset(args.num_eval_seeds, seed=args.seed + _EVAL_SALT)
-        with answered_warnings(), vllm_of_the_device(args):
+        with answered_warnings(), vllm_of_the_device(args, model):
             super().__init__(
                 model=model,
                 reward_funcs=episode_return,
@@ -235,7 +235,9 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
             args.vllm_importance_sampling_clip_max,
             args.turn_ratio,
         )
-        output["importance_sampling_ratio"] = weigh.of(output, output["turn_of"])
+        output["importance_sampling_ratio"] = ratio_BT = weigh.of(output, output["turn_of"])
+        sampled_BT = output["completion_mask"] * output["tool_mask"]
+        self._correct(ratio_metrics(ratio_BT, sampled_BT, self.accelerator.gather))
 
     @property
     def _group_size(self) -> int:

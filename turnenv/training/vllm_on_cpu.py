@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from trl import GRPOConfig
 from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import grpo_trainer
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def vllm_of_the_device(args: GRPOConfig) -> Iterator[None]:
-    """While TRL's trainer is made, let it make the engine that works on its device; on a GPU that is TRL's own."""
+def vllm_of_the_device(args: GRPOConfig, model: str | PreTrainedModel | PeftModel) -> Iterator[None]:
+    """While TRL's trainer is made, let it make the engine that works on its device; on a GPU that is TRL's own.
+
+    Raises:
+        ValueError: if vLLM cannot load the model, or several processes would play on a CPU.
+    """
+    if args.use_vllm and not isinstance(model, str) and not model.name_or_path:
+        raise ValueError("the model has no path, and vLLM loads the model itself: save it and pass the folder")
     if not args.use_vllm or args.device.type != "cpu":
         yield
         return

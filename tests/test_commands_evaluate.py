@@ -125,7 +125,9 @@ def test_a_server_that_repeats_the_key_gets_it_into_no_file(server, capsys, tmp_
     ("arguments", "code", "said"),
     [
         (["--model", "gpt", "--base-url", "http://127.0.0.1:9/v1"], 2, "pass --model openai:gpt"),
-        (["--model", "vllm:agents/nano"], 2, "--model openai:agents/nano --base-url"),
+        (["--model", "vllm:agents/nano"], 2, "pip install 'turnenv[vllm]'"),
+        (["--model", "vllm:agents/nan"], 2, "did you mean agents/nano"),
+        (["--model", "vllm:agents/nano", "--tools", "native"], 2, "--tools native needs a server"),
         (["--model", "scripted"], 2, "python -m benchmarks evaluate"),
         (["--model", "agents/nan"], 2, "did you mean agents/nano"),
         (["--model", "agents/nano", "--tools", "native"], 2, "--tools native needs a server"),
@@ -140,6 +142,7 @@ def test_a_server_that_repeats_the_key_gets_it_into_no_file(server, capsys, tmp_
 )
 def test_mistakes(capsys, monkeypatch, arguments, code, said):
     monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(sys.modules, "vllm", None)
     assert main(["evaluate", "GuessNumber", *arguments]) == code
     assert said in capsys.readouterr().err
 

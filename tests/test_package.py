@@ -12,7 +12,18 @@ import turnenv
 
 ROOT = Path(__file__).parent.parent
 NOT_AT_FIRST = {"gymnasium", "numpy", "pydantic"}
-HEAVY = {"torch", "transformers", "trl", "datasets", "pandas", "wikipediaapi", "httpx", "rapidfuzz", "matplotlib"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "trl",
+    "vllm",
+    "datasets",
+    "pandas",
+    "wikipediaapi",
+    "httpx",
+    "rapidfuzz",
+    "matplotlib",
+}
 
 
 def test_the_face_is_sorted_complete_and_on_its_page():

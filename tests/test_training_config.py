@@ -25,7 +25,6 @@ from turnenv.training import TurnGRPOConfig, seed_dataset
         ({"repetition_penalty": 1.2}, "temperature, top_p and top_k only"),
         ({"temperature": 0.0}, "a group needs variety"),
         ({"remove_unused_columns": True}, "leave it False"),
-        ({"use_vllm": True}, "does not drive vLLM"),
     ],
 )
 def test_impossible_combinations_are_refused(tmp_path: Path, wrong: dict[str, Any], fix: str) -> None:

@@ -38,8 +38,8 @@ class VLLMPolicy:
     prefix cache until its next turn; reset that cache whenever the weights change.
 
     A turn is drawn with a seed of its own, made of `seed`, the episode's seed and the turn. Which turns share a step
-    depends on time, and moves the last bits of the logits, so that a run repeats another but for ties, and for the order
-    of episodes that have the same seed.
+    depends on time, and moves the last bits of the logits, so that a run repeats another but for ties, and for the
+    order of episodes that have the same seed.
 
     Args:
         llm: a `vllm.LLM`, such as `load_engine` makes.

@@ -10,6 +10,7 @@ from trl import GRPOTrainer
 from turnenv.training.config import TurnGRPOConfig
 from turnenv.training.lm_head import only_sampled_tokens
 from turnenv.training.ratio import settle
+from turnenv.training.sampler_ratio import SamplerRatio, ratio_metrics
 from turnenv.training.seam import check
 
 _MEANS_OVER_EPISODES = ("grpo", "sapo", "dr_grpo", "luspo")
@@ -31,6 +32,29 @@ class TurnLossTrainer(GRPOTrainer):  # type: ignore[misc]
         if self.loss_type not in _MEANS_OVER_EPISODES or live in (0, episodes):
             return {}
         return {"rows_per_live_row": torch.tensor(episodes / live, device=self.accelerator.device)}
+
+    def weigh_turns_of_vllm(self, output: dict[str, Any]) -> dict[str, float]:
+        """Correct whole turns for having been sampled by vLLM, where the loss's ratio is of turns.
+
+        Args:
+            output: TRL's batch with `turn_of`, whose `importance_sampling_ratio`, if there is one, is replaced.
+
+        Returns:
+            TRL's metrics of the ratio, if it was replaced.
+        """
+        args = self.args
+        # VESPO makes its weights itself, of tokens' ratios.
+        of_tokens = args.importance_sampling_level != "turn" or args.loss_type == "vespo"
+        if of_tokens or "importance_sampling_ratio" not in output:
+            return {}
+        weigh = SamplerRatio(
+            args.vllm_importance_sampling_mode,
+            args.vllm_importance_sampling_clip_min,
+            args.vllm_importance_sampling_clip_max,
+            args.turn_ratio,
+        )
+        output["importance_sampling_ratio"] = ratio_BT = weigh.of(output, output["turn_of"])
+        return ratio_metrics(ratio_BT, output["completion_mask"] * output["tool_mask"], self.accelerator.gather)
 
     def _compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
         """TRL's loss with our ratio, without running the LM head on what the environment wrote."""

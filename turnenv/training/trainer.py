@@ -35,7 +35,6 @@ from turnenv.training.playing import PlayingTrainer, without_text
 from turnenv.training.reading import readings_of
 from turnenv.training.refusals import check_rows, refuse_arguments
 from turnenv.training.resampling import Row
-from turnenv.training.sampler_ratio import SamplerRatio, ratio_metrics
 from turnenv.training.seam import answered_warnings, check_batch
 from turnenv.training.seeds import seed_dataset
 from turnenv.training.truncation import length_metrics, truncation_metrics
@@ -189,7 +188,7 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
         first = self.accelerator.process_index * len(inputs)
         turn_of_BT = turns_of_tokens([row["turn_of"] for row in inputs], output["completion_ids"].shape[1])
         output["turn_of"] = turn_of_BT.to(output["completion_ids"].device)
-        self._weigh_turns_of_vllm(output)
+        self._correct(self.weigh_turns_of_vllm(output))
         output["advantages"] = spread_over_tokens(advantages_BK[first : first + len(inputs)], turn_of_BT).to(
             output["completion_ids"].device
         )
@@ -218,26 +217,6 @@ class TurnGRPOTrainer(PlayingTrainer, TurnLossTrainer, MidBatchTrainer):
 
     def _text_of(self, token: int) -> str:
         return str(self.processing_class.decode([token]))
-
-    def _weigh_turns_of_vllm(self, output: dict[str, Any]) -> None:
-        """Correct whole turns for having been sampled by vLLM, where the loss's ratio is of turns."""
-        args = self.args
-        # VESPO makes its weights itself, of tokens' ratios.
-        if (
-            "importance_sampling_ratio" not in output
-            or args.importance_sampling_level != "turn"
-            or args.loss_type == "vespo"
-        ):
-            return
-        weigh = SamplerRatio(
-            args.vllm_importance_sampling_mode,
-            args.vllm_importance_sampling_clip_min,
-            args.vllm_importance_sampling_clip_max,
-            args.turn_ratio,
-        )
-        output["importance_sampling_ratio"] = ratio_BT = weigh.of(output, output["turn_of"])
-        sampled_BT = output["completion_mask"] * output["tool_mask"]
-        self._correct(ratio_metrics(ratio_BT, sampled_BT, self.accelerator.gather))
 
     @property
     def _group_size(self) -> int:

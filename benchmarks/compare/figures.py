@@ -48,10 +48,10 @@ def levels_and_differences(comparison: Comparison) -> Markup:
     return charts_beside(parts)
 
 
-def method_legend(comparison: Comparison) -> Markup:
-    """What colours and line styles mean."""
+def method_legend(comparison: Comparison, *, start: bool = True) -> Markup:
+    """What colours and line styles mean, with the grey of the untrained policy if `start`."""
     titles = [(method.title, number) for number, method in enumerate(comparison.methods)]
-    return legend([*titles, ("start, before training", -1)])
+    return legend([*titles, ("start, before training", -1)] if start else titles)
 
 
 def learning_curves(comparison: Comparison) -> Markup:

@@ -72,7 +72,7 @@ def _episodes(path: Path) -> list[Episode]:
 
 
 def _sections(comparison: Comparison, episodes: Mapping[str, Sequence[Episode]]) -> Iterator[Section]:
-    key = figures.method_legend(comparison)
+    key, trained = figures.method_legend(comparison), figures.method_legend(comparison, start=False)
     yield Section("answer", "", _top(comparison))
     yield Section(
         "doors", "Episodes to look at", Markup('<div id="openings"><p class="quiet">This needs JavaScript.</p></div>')
@@ -86,8 +86,8 @@ def _sections(comparison: Comparison, episodes: Mapping[str, Sequence[Episode]])
         )
         yield Section("rewards", "Reward by turn and component", key + _rewards(comparison, episodes))
         profile = figures.advantage_profile(comparison)
-        yield Section("credit", "Credit by turn", key + profile + paragraph(_CREDIT_CAPTION))
-        yield Section("turns", "Turns and tokens", key + figures.columns_over_steps(comparison, _TOKENS))
+        yield Section("credit", "Credit by turn", trained + profile + paragraph(_CREDIT_CAPTION))
+        yield Section("turns", "Turns and tokens", trained + figures.columns_over_steps(comparison, _TOKENS))
         yield Section("cost", "Cost", _table(_cost(comparison), label="cost") + paragraph(budget(comparison)))
     yield Section("checklist", "Checklist", paragraph(checklist_caption()) + _checklist(comparison))
     yield Section("settings", "Settings", _table(_settings(comparison), label="settings", numbers=False))

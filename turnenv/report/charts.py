@@ -190,7 +190,7 @@ def _x_axis(scale: _Scale, top: float, bottom: float, label: str, height: float)
 
 def _y_axis(scale: _Scale, left: float, right: float) -> Markup:
     parts = []
-    for mark in _ticks(scale.low, scale.high, 4):
+    for mark in _ticks(scale.low, scale.high, 5):
         parts.append(_tag("line", "", x1=left, x2=right, y1=scale.at(mark), y2=scale.at(mark), cls="grid"))
         parts.append(_tag("text", _short(mark), x=left - 6, y=scale.at(mark) + 4, cls="tick end"))
     return Markup("").join(parts)

@@ -77,6 +77,7 @@ def _each(pattern: str, parts: Iterable[str]) -> Markup:
 def _cell(place: int, text: str) -> Markup:
     if place == 0:
         return Markup('<th scope="row">{}</th>').format(text.strip("*"))
-    if text.startswith("**"):
-        return Markup('<td class="bold">{}</td>').format(text.strip("*"))
-    return Markup("<td>{}</td>").format(text)
+    bold, shown = text.startswith("**"), text.strip("*")
+    if shown[:1] == "-" and shown[1:2].isdigit():
+        shown = f"−{shown[1:]}"
+    return Markup('<td class="bold">{}</td>' if bold else "<td>{}</td>").format(shown)

@@ -329,9 +329,9 @@ def test_a_notebooks_frame_shows_episodes(browser):
     frame = page.frame_locator("iframe")
     frame.locator(".row").first.click()
     frame.locator("#headline").wait_for()
-    frame.locator("#turn-2.here").press("j")
-    frame.locator("#turn-3.here").wait_for()
-    frame.locator("#turn-3").press("t")
+    frame.locator("#turn-3.here").press("k")
+    frame.locator("#turn-2.here").wait_for()
+    frame.locator("#turn-2").press("t")
     frame.locator(".tokens").first.wait_for()
     assert errors == []
     page.close()

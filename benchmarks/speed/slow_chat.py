@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import multiprocessing
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
+
+from benchmarks.speed.server_process import in_a_process
 
 _MESSAGE = {"role": "assistant", "content": "7"}
 _ANSWER = json.dumps(
@@ -20,18 +21,9 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\n{}"
 
 
-@contextlib.contextmanager
-def slow_chat(latency: float) -> Iterator[int]:
+def slow_chat(latency: float) -> AbstractContextManager[int]:
     """The port of a server that answers each request `latency` seconds after it came."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender, latency), daemon=True)
-    process.start()
-    try:
-        yield receiver.recv()
-    finally:
-        process.terminate()
-        process.join()
+    return in_a_process(_serve, latency)
 
 
 async def ask_bare(port: int, requests: int, concurrency: int) -> None:

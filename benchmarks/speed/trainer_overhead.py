@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from benchmarks.harness.options import add_json
+from benchmarks.harness.options import add_json, check_steps
 
 EXAMPLES = """\
 examples:
@@ -27,10 +27,7 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         ValueError: if there are too few steps, or the rows are no whole groups of 8.
     """
-    if given.rows < 8 or given.rows % 8:
-        raise ValueError(f"--rows must be a multiple of 8, the size of a group; got {given.rows}")
-    if given.steps < 2:
-        raise ValueError(f"--steps must be at least 2, since the first is not counted; got {given.steps}")
+    check_steps(given.rows, given.steps)
     import torch
 
     from benchmarks.harness.tables import print_tables

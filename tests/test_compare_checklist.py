@@ -51,7 +51,9 @@ def test_every_item_is_filled_from_rows_that_recorded_it() -> None:
     assert all(item.recorded for item in found.values())
     values = {number: item.value for number, item in found.items()}
     assert values[1] == "agents/nano; size: 1,250,000 parameters; version: sha256:0123"
-    assert values[2].startswith("turnenv/TriviaSearch-v0, tasks drawn by seed; size: 6 groups of 4 episodes per run; ")
+    assert values[2].startswith(
+        "turnenv/TriviaSearch-v0, tasks drawn by seed; size: 24 trained episodes per run, in groups of 4 episodes; "
+    )
     assert values[2].endswith("faulted episodes take no part, groups whose advantages are all zero are replaced")
     assert values[3] == "GRPO-OR: trajectory; GRPO-MR: trajectory; turn GAE: turn"
     assert values[4] == "GRPO-OR: Monte Carlo; GRPO-MR: Monte Carlo; turn GAE: temporal difference"

@@ -7,7 +7,16 @@ from benchmark_rows import row, settings
 
 from benchmarks.compare.command import plan
 from benchmarks.compare.comparison import Comparison
-from benchmarks.compare.rates import chosen_rates, plan_rates, read_rate_seeds, read_rates, validation_settings
+from benchmarks.compare.rates import (
+    adopt_rates,
+    chosen_rates,
+    plan_rates,
+    rates_folder,
+    read_rate_seeds,
+    read_rates,
+    validation_settings,
+)
+from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
 from benchmarks.compare.table import render
 from benchmarks.compare.training_run import trainer_config
@@ -67,3 +76,35 @@ def test_other_rates_are_refused(text):
 def test_a_reported_seed_chooses_no_rate():
     with pytest.raises(ValueError, match=r"\[1\] are reported as well"):
         read_rate_seeds("1,1000", reported=(0, 1, 2))
+
+
+def _trained_by(rows, folder):
+    for each in rows:
+        RowFile(rates_folder(folder)).append(each)
+
+
+def test_rates_of_another_comparison_are_taken_with_the_rows_that_they_were_chosen_by(tmp_path):
+    other, own = tmp_path / "other", tmp_path / "own"
+    tried = _tried("mt_grpo", {5e-4: 0.1, 1e-3: 0.3}) + _tried("gdpo", {5e-4: 0.2})
+    _trained_by(tried, other)
+    assert adopt_rates(own, other, parse_methods("mt_grpo")) == {"mt_grpo": 1e-3}
+    assert adopt_rates(own, other, parse_methods("mt_grpo,gdpo")) == {"mt_grpo": 1e-3, "gdpo": 5e-4}
+    assert [each.run_id for each in RowFile(rates_folder(own)).read()] == [each.run_id for each in tried]
+    with pytest.raises(ValueError, match="chose no learning rate for grpo_or"):
+        adopt_rates(own, other, parse_methods("grpo_or,gdpo"))
+    third = tmp_path / "third"
+    _trained_by(_tried("gdpo", {2e-3: 0.2}), third)
+    with pytest.raises(ValueError, match="were not chosen in"):
+        adopt_rates(own, third, parse_methods("gdpo"))
+
+
+def test_the_report_says_that_rates_come_from_another_comparison():
+    rows = [row(None, 0), *_tried("mt_grpo", {1e-3: 0.4}, seed=0)]
+    tried = [
+        each.model_copy(update={"run": each.run.model_copy(update={"settings": settings(steps=7)})})
+        for each in _tried("mt_grpo", {5e-4: 0.1, 1e-3: 0.3})
+    ]
+    text = render(Comparison.of(rows, SUITE, tried))
+    assert "on validation tasks of another comparison (turnenv/TriviaSearch-v0, 7 steps, agents/nano)" in text
+    assert "--rates-from" in text
+    assert "--rate-seeds" not in text

@@ -42,7 +42,10 @@ def test_golden_table(tmp_path):
     # Exact match differs by 10, 9, 11 points: 10 ± 4.303 · 1 / √3, far tighter than the levels.
     assert _cells(text, "MT-GRPO − GRPO-MR")[:2] == ["3", "**+5.0 ± 0.0**"]
     assert _cells(text, "MT-GRPO − GRPO-MR")[4] == "**+10.0 ± 2.5**"
-    assert "6 training runs of 3 steps × 2 tasks × 4 episodes: 144 episodes, 288 turns, 2,880 sampled tokens" in text
+    assert (
+        "6 training runs of 3 steps, 2 tasks × 4 episodes per step: 144 episodes, 288 turns, 2,880 sampled tokens"
+        in text
+    )
     assert "3.0 min from the first start to the last end, on 2 cores (Some CPU, cpu)" in text
     assert "python -m benchmarks compare --methods grpo_mr,mt_grpo --seeds 0,1,2 --env turnenv/TriviaSearch-v0" in text
     assert "Note." not in text

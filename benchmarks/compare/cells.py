@@ -3,23 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 HEADLINE = "grpo_or,grpo_mr,mt_grpo"
 METHODS = f"{HEADLINE},gdpo,aw_grpo,placebo,turn_gae:rewards=turn,turn_gae:rewards=outcome"
 """The last two are MT-PPO and PPO-OR; placebo hands each turn's advantage to another turn."""
+GROUP_METHODS = f"{HEADLINE},gdpo,aw_grpo,placebo"
+"""Those that need no critic."""
 
-SETTINGS = (
-    *("--steps", "25", "--groups", "4", "--num-generations", "8", "--max-turn-tokens", "64"),
-    *("--rates", "5e-4,1e-3,2e-3", "--rate-seeds", "1000,1001,1002"),
-)
+SHARED = ("--groups", "4", "--num-generations", "8", "--max-turn-tokens", "64")
 """What all cells share; fixed before any of their runs, as are the starting points."""
+_RATES = "5e-4,1e-3,2e-3"
 
-CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """What is run in a cell.
+
+    Attributes:
+        horizon: what the environment asks for, for the map.
+        start: the starting point, for the map.
+        settings: what the command compare is given beside `SHARED`.
+        methods: compared by default.
+        seeds: by default.
+        rates_from: the cell whose learning rates are taken; None if the settings have rates to try.
+        lesson: arguments of `python -m agents.nano.clone` that make the starting point; none if it is bundled.
+    """
+
+    horizon: str
+    start: str
+    settings: tuple[str, ...]
+    methods: str = METHODS
+    seeds: str = "5"
+    rates_from: str | None = None
+    lesson: tuple[str, ...] = ()
+
+
+def _trivia(start: str, seeds: str, rate_seeds: str) -> CellPlan:
+    return CellPlan(
+        "TriviaSearch, 2 turns",
+        start,
+        ("--model", _bundled(start), "--steps", "25", "--rates", _RATES, "--rate-seeds", rate_seeds),
+        seeds=seeds,
+    )
+
+
+def _long(start: str) -> CellPlan:
+    """Four times the turns, for those three that the paper compares; the same turns for each."""
+    return CellPlan(
+        "TriviaSearch, 2 turns, longer training",
+        start,
+        ("--model", _bundled(start), "--steps", "200", "--env-turns", "5600"),
+        methods=HEADLINE,
+        rates_from=start,
+    )
+
+
+def _tiny(horizon: str, env: str, start: str, skill: str, *budget: str) -> CellPlan:
+    """A policy of 0.12 million parameters, taught by an expert that errs."""
+    size = ("--width", "64", "--layers", "2", "--steps", "200", "--learning-rate", "3e-3")
+    return CellPlan(
+        horizon,
+        start,
+        ("--env", env, *budget, "--rates", _RATES, "--rate-seeds", "1000,"),
+        methods=GROUP_METHODS,
+        lesson=("--env", env, "--skill", skill, *size),
+    )
+
+
+def _guess(start: str, skill: str) -> CellPlan:
+    return _tiny(
+        "GuessNumber, up to 6 turns", "turnenv/GuessNumber-v0", start, skill, "--steps", "100", "--env-turns", "9600"
+    )
+
+
+def _chain(start: str, skill: str) -> CellPlan:
+    return _tiny("CreditChain, 8 turns", "turnenv/CreditChain-v0", start, skill, "--steps", "60")
+
+
+def _bundled(start: str) -> str:
+    return "agents/nano" if start == "weak" else f"agents/nano/{start}"
+
+
+CELLS: Mapping[str, CellPlan] = MappingProxyType(
     {
-        "weak": ("--model", "agents/nano"),
-        "knowing": ("--model", "agents/nano/knowing"),
-        "skilled": ("--model", "agents/nano/skilled"),
+        "weak": _trivia("weak", "10", "1000,1001,1002"),
+        "knowing": _trivia("knowing", "10", "1000,1001,1002"),
+        "skilled": _trivia("skilled", "5", "1000,"),
+        "weak-long": _long("weak"),
+        "knowing-long": _long("knowing"),
+        "guess-weak": _guess("weak", "0.3"),
+        "guess-middling": _guess("middling", "0.5"),
+        "guess-skilled": _guess("skilled", "0.7"),
+        "chain-weak": _chain("weak", "0.3"),
+        "chain-middling": _chain("middling", "0.5"),
+        "chain-skilled": _chain("skilled", "0.7"),
     }
 )
-"""Name → what the command compare is given beside `SETTINGS`; TriviaSearch unless it says otherwise."""
+"""Name → what is run there."""

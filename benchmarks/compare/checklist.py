@@ -8,7 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.compare.comparison import Comparison
-from benchmarks.compare.records import Distribution, Row, Spent
+from benchmarks.compare.records import Distribution, Row, Settings, Spent
 from benchmarks.compare.suites import PERCENT, Metric
 from benchmarks.harness.methods import Method
 from turnenv.credit import SPECS
@@ -67,10 +67,18 @@ def _model(comparison: Comparison) -> str:
 def _data(comparison: Comparison) -> str:
     settings, rows = comparison.settings, _trained(comparison)
     source = f"{settings.env}{_arguments(settings.env_kwargs)}, tasks drawn by seed"
-    size = f"{settings.steps * settings.groups:,} groups of {settings.num_generations} episodes per run"
+    size = f"{trained_for(settings)}, in groups of {settings.num_generations} episodes"
     return (
         f"{source}; size: {size}; filtering: {_same(map(_filtering, (row for row in rows if row.trainer_arguments)))}"
     )
+
+
+def trained_for(settings: Settings) -> str:
+    """The budget of a run."""
+    if settings.env_turns:
+        return f"{settings.env_turns:,} environment turns per run (the last step is finished)"
+    episodes = settings.steps * settings.groups * settings.num_generations
+    return f"{episodes:,} trained episodes per run"
 
 
 def _filtering(row: Row) -> str:
@@ -103,8 +111,7 @@ def _same_compute(comparison: Comparison) -> str:
         f"{fmean(s.sampled_tokens for s in each):,.0f} sampled tokens, {fmean(s.train_seconds for s in each):,.0f} s"
         for method, each in _spent_by_method(comparison)
     )
-    episodes = settings.steps * settings.groups * settings.num_generations
-    return f"{episodes:,} trained episodes per run for every method; spent per run: {spent or NOT_RECORDED}"
+    return f"{trained_for(settings)} for every method; spent per run: {spent or NOT_RECORDED}"
 
 
 def _ablation(comparison: Comparison) -> str:

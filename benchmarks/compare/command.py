@@ -18,6 +18,7 @@ from benchmarks.compare.checks import (
     check_trainer_kwargs,
 )
 from benchmarks.compare.rates import (
+    adopt_rates,
     chosen_rates,
     plan_rates,
     rates_folder,
@@ -80,6 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tasks, from --rate-seeds (default: --learning-rate for all)",
     )
     add("--rate-seeds", default="1000,", help="the seeds that rates are chosen by, none of --seeds")
+    add(
+        "--rates-from",
+        type=Path,
+        metavar="DIR",
+        help="each method gets the learning rate that the comparison in DIR chose for it; nothing is tried again",
+    )
     add("--jobs", type=int, default=None, help="processes at once (default: one per core, or one per GPU)")
     add_settings(parser, Settings)
 
@@ -112,12 +119,16 @@ def run(given: argparse.Namespace) -> int:
     methods, seeds = parse_methods(given.methods), parse_seeds(given.seeds)
     check_trained_methods(methods, given.trainer_kwargs)
     rates, rate_seeds = read_rates(given.rates), read_rate_seeds(given.rate_seeds, seeds)
+    if rates and given.rates_from:
+        raise ValueError("--rates tries learning rates and --rates-from takes those of another comparison: give one")
     settings = checked_settings(given)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(given.out / ".compare.lock", timeout=0):
             tuning = plan_rates(_validation(settings), methods, rates, rate_seeds)
             failures, chosen = _choose_rates(tuning, given.out, given.jobs)
+            if given.rates_from:
+                chosen = adopt_rates(given.out, given.rates_from, methods)
             if not failures:
                 runs = plan(settings, methods, seeds, chosen)
                 _refuse_other_rates(RowFile(given.out).read(), runs)

@@ -57,6 +57,12 @@ class Comparison:
         return [*self.starts.values(), *(row for by_seed in self.trained.values() for row in by_seed.values())]
 
     @property
+    def last_step(self) -> int:
+        """The optimizer steps of the longest run: all that were asked for, fewer if a budget of turns was spent."""
+        steps = (step for row in self.rows for step in row.curve.get("step", []) if step is not None)
+        return self.settings.steps if not self.settings.env_turns else int(max(steps, default=0))
+
+    @property
     def seeds(self) -> list[int]:
         """Every seed, ascending."""
         return sorted({row.run.seed for row in self.rows})

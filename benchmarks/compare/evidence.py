@@ -1,24 +1,28 @@
-"""Compare the methods from every starting point, each at its own best learning rate, and sum up over the cells."""
+"""Compare the methods over starting points and horizons, and sum up what holds over these cells."""
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 from benchmarks.compare import command
-from benchmarks.compare.cells import CELLS, HEADLINE, SETTINGS
-from benchmarks.harness.options import add_seeds
+from benchmarks.compare.cells import CELLS, SHARED, CellPlan
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 examples:
   # the headline, ten paired seeds from the weak start: an hour and a half on one core
-  python -m benchmarks evidence weak --seeds 10
+  python -m benchmarks evidence weak --methods grpo_or,grpo_mr,mt_grpo
 
-  # all methods from all starting points
-  python -m benchmarks evidence --methods grpo_or,grpo_mr,gdpo,mt_grpo,aw_grpo,placebo --seeds 5
+  # every cell with its own methods and seeds: a day of one core
+  python -m benchmarks evidence
 
-Each cell is a folder of the command compare in --out, and goes on where it was stopped. summary.md has what holds over
-the cells whose rows are there.
+cells:
+{chr(10).join(f"  {name:15s} {plan.horizon}; {plan.start} start" for name, plan in CELLS.items())}
+
+Each cell is a folder of the command compare in --out, and goes on where it was stopped. A starting point that is not
+bundled is taught first, from its seed, in --out/starts. summary.md has what holds over the cells whose rows are there.
 """
 
 
@@ -26,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("cells", metavar="CELL", nargs="*", help=f"which: {', '.join(CELLS)} (default: all)")
-    add("--methods", default=HEADLINE, help="as compare takes them")
-    add_seeds(parser, "10")
+    add("--methods", help="as compare takes them (default: the cell's own)")
+    add("--seeds", help="as compare takes them (default: the cell's own)")
     add("--out", type=Path, default=Path("results/evidence"), help="folder of the results")
     add("--jobs", type=int, help="processes at once (default: one per core)")
 
@@ -44,15 +48,43 @@ def run(given: argparse.Namespace) -> int:
         raise ValueError(f"no cell is named {unknown[0]!r}; there are: {', '.join(CELLS)}")
     failed = 0
     for name in given.cells or CELLS:
-        failed |= command.run(_arguments(name, given))
+        teach_start(name, given.out)
+        failed |= command.run(compare_arguments(name, given))
     print(write_summary(given.out))
     return failed
 
 
-def _arguments(cell: str, given: argparse.Namespace) -> argparse.Namespace:
+def start_folder(cell: str, out: Path) -> Path:
+    """Where the starting point of a cell is kept that is not bundled."""
+    return out / "starts" / cell
+
+
+def teach_start(cell: str, out: Path) -> None:
+    """Make the starting point of a cell, if it is neither bundled nor made already.
+
+    Raises:
+        ValueError: if teaching fails.
+    """
+    lesson, folder = CELLS[cell].lesson, start_folder(cell, out)
+    if not lesson or (folder / "config.json").exists():
+        return
+    print(f"teaching the starting point of {cell}, once", file=sys.stderr)
+    words = [sys.executable, "-m", "agents.nano.clone", *lesson, "--out", str(folder)]
+    if subprocess.run(words, check=False).returncode:
+        raise ValueError(f"the starting point of {cell} could not be taught; the reason stands above")
+
+
+def compare_arguments(cell: str, given: argparse.Namespace) -> argparse.Namespace:
     """What compare would read from its command line."""
-    parser = argparse.ArgumentParser()
+    parser, plan = argparse.ArgumentParser(), CELLS[cell]
     command.add_arguments(parser)
-    words = ["--methods", given.methods, "--seeds", given.seeds, "--out", str(given.out / cell)]
+    words = ["--methods", given.methods or plan.methods, "--seeds", given.seeds or plan.seeds]
+    words += [*_model(cell, plan, given.out), "--out", str(given.out / cell)]
     words += [] if given.jobs is None else ["--jobs", str(given.jobs)]
-    return parser.parse_args([*words, *SETTINGS, *CELLS[cell]])
+    if plan.rates_from:
+        words += ["--rates-from", str(given.out / plan.rates_from)]
+    return parser.parse_args([*words, *SHARED, *plan.settings])
+
+
+def _model(cell: str, plan: CellPlan, out: Path) -> list[str]:
+    return ["--model", str(start_folder(cell, out))] if plan.lesson else []

@@ -71,11 +71,9 @@ def _draw_panel(axis: Axes, comparison: Comparison, metric: Metric) -> None:
         axis.plot(steps, mean, color=colour, linestyle=style, linewidth=1.6, label=method.title)
         axis.fill_between(steps, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
         # Side by side, so that equal values do not hide each other.
-        shift = (number - (len(comparison.methods) - 1) / 2) * 0.012 * comparison.settings.steps
+        shift = (number - (len(comparison.methods) - 1) / 2) * 0.012 * comparison.last_step
         ends = values_by_seed(rows, metric)
-        axis.plot(
-            [comparison.settings.steps + shift] * len(ends), list(ends.values()), ".", color=colour, alpha=0.5, ms=4
-        )
+        axis.plot([comparison.last_step + shift] * len(ends), list(ends.values()), ".", color=colour, alpha=0.5, ms=4)
         for step, interval in held_out(comparison, rows, metric):
             _mark(axis, step + shift, interval, colour=colour, marker=marker)
     if start := list(values_by_seed(comparison.starts, metric).values()):
@@ -98,7 +96,7 @@ def held_out(comparison: Comparison, rows: Mapping[int, Row], metric: Metric) ->
         for checkpoint in row.checkpoints:
             if checkpoint.evaluation.episodes:
                 by_step.setdefault(checkpoint.step, []).append(metric.value(checkpoint.evaluation.means))
-    by_step[comparison.settings.steps] = list(values_by_seed(rows, metric).values())
+    by_step[comparison.last_step] = list(values_by_seed(rows, metric).values())
     return [(step, mean_interval(values)) for step, values in sorted(by_step.items()) if values]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.compare.records import Row, Run, Settings
+from benchmarks.compare.records import Row, RowFile, Run, Settings
 from benchmarks.compare.suites import Suite
 from benchmarks.harness.methods import Method, own_code
 from benchmarks.harness.options import parse_seeds
@@ -54,6 +54,31 @@ def plan_rates(
         for method in methods
         for rate in rates
     ]
+
+
+def adopt_rates(folder: Path, other: Path, methods: Sequence[Method]) -> dict[str, float]:
+    """The rates that another comparison chose for some methods; the rows that they were chosen by come along.
+
+    Args:
+        folder: of this comparison.
+        other: of the comparison that tried the rates.
+        methods: each must have been tried there.
+
+    Raises:
+        ValueError: if one was not, or if this comparison's rates came from somewhere else.
+    """
+    wanted = {method.label for method in methods}
+    rows = [row for row in RowFile(rates_folder(other)).read() if row.run.method and row.run.method.label in wanted]
+    found = chosen_rates(rows)
+    if missing := sorted(wanted - found.keys()):
+        raise ValueError(f"--rates-from: {other} chose no learning rate for {', '.join(missing)}")
+    own = RowFile(rates_folder(folder))
+    kept = [row for row in own.read() if row.run.method and row.run.method.label in wanted]
+    if {row.run_id for row in kept} - {row.run_id for row in rows}:
+        raise ValueError(f"--rates-from: the learning rates in {folder} were not chosen in {other}; give another --out")
+    for row in rows:
+        own.append(row)
+    return found
 
 
 def validation_settings(settings: Settings, suite: Suite) -> Settings:

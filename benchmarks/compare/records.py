@@ -58,7 +58,13 @@ class Settings(Record):
     model_hash: Annotated[str, DERIVED] = Field(
         default="", description="what the folder held, or which revision of the hub's it was"
     )
-    steps: int = Field(default=120, gt=0, description="optimizer steps")
+    steps: int = Field(default=120, gt=0, description="optimizer steps; the most of them with --env-turns")
+    env_turns: int = Field(
+        default=0,
+        ge=0,
+        description="end training when this many environment turns are played, so that methods with longer episodes "
+        "get no more than others; the learning rate falls to 0 by then; 0 for the number of steps",
+    )
     groups: int = Field(default=4, gt=0, description="tasks per step")
     num_generations: int = Field(default=8, gt=1, description="episodes per task: the size of a group")
     learning_rate: float = Field(
@@ -105,7 +111,9 @@ class Run(Record):
     def run_id(self) -> str:
         """Readable, and a hash of everything that decides the result: equal runs, equal ids."""
         unset = {name for name in ("code", "learning_rate") if not getattr(self, name)}
-        everything = self.model_dump(mode="json", exclude=unset)
+        # A field that is newer than published rows must not change their ids.
+        newer = set() if self.settings.env_turns else {"env_turns"}
+        everything = self.model_dump(mode="json", exclude={**dict.fromkeys(unset, True), "settings": newer})
         digest = blake2b(json.dumps(everything, sort_keys=True).encode(), digest_size=5).hexdigest()
         # The id names files, and a user's own estimator may be a path.
         name = "start" if self.method is None else re.sub(r"[^\w.-]+", "-", self.method.name)

@@ -109,10 +109,20 @@ def _difference_cell(interval: Interval, metric: Metric) -> str:
 def rates_caption(comparison: Comparison) -> str:
     """What learning rates were chosen by."""
     seeds = sorted({row.run.seed for row in comparison.tuning})
+    tried = comparison.tuning[0].run.settings
+    where = (
+        "" if chosen_here(comparison) else f" of another comparison ({tried.env}, {tried.steps} steps, {tried.model})"
+    )
     return (
-        f"Success (%) on validation tasks by learning rate, seeds {', '.join(map(str, seeds))}, not reported; "
+        f"Success (%) on validation tasks{where} by learning rate, seeds {', '.join(map(str, seeds))}, not reported; "
         "**bold** is the method's own: the best, of equal ones the smallest."
     )
+
+
+def chosen_here(comparison: Comparison) -> bool:
+    """Whether learning rates were chosen under the comparison's own settings but for the tasks."""
+    tried = comparison.tuning[0].run.settings
+    return tried == comparison.settings.model_copy(update={"eval_kwargs": tried.eval_kwargs})
 
 
 def rates_tried(comparison: Comparison) -> Table:
@@ -136,12 +146,17 @@ def budget(comparison: Comparison) -> str:
     device = machine.cpu if settings.device == "cpu" else machine.device
     each = sum(s.seconds for s in spent) / max(len(spent), 1)
     return (
-        f"{len(trained)} training runs of {settings.steps} steps × {settings.groups} tasks × "
-        f"{settings.num_generations} episodes: {sum(s.episodes for s in spent):,} episodes, "
+        f"{len(trained)} training runs of {length(settings)}, {settings.groups} tasks × "
+        f"{settings.num_generations} episodes per step: {sum(s.episodes for s in spent):,} episodes, "
         f"{sum(s.env_turns for s in spent):,} turns, {sum(s.sampled_tokens for s in spent):,} sampled tokens; "
         f"{each:.0f} s per run, {_wall(comparison.rows)} from the first start to the last end, on {machine.cores} "
         f"cores ({device}, {settings.device})."
     )
+
+
+def length(settings: Settings) -> str:
+    """How long a run trains: steps, or environment turns."""
+    return f"{settings.env_turns:,} environment turns" if settings.env_turns else f"{settings.steps} steps"
 
 
 def _wall(rows: Sequence[Row]) -> str:
@@ -179,7 +194,9 @@ def command(comparison: Comparison) -> str:
         "--seeds",
         _listed(comparison.seeds),
     ]
-    if comparison.tuning:
+    if comparison.tuning and not chosen_here(comparison):
+        words += ["--rates-from", "FOLDER_OF_THE_OTHER_COMPARISON"]
+    elif comparison.tuning:
         rates = sorted({row.run.rate for row in comparison.tuning})
         words += ["--rates", ",".join(f"{rate:g}" for rate in rates)]
         words += ["--rate-seeds", _listed(sorted({row.run.seed for row in comparison.tuning}))]

@@ -15,6 +15,7 @@ from transformers import TrainingArguments as Arguments
 from benchmarks.compare.checks import trainer_kwargs_for
 from benchmarks.compare.evaluation import HeldOut, summarise
 from benchmarks.compare.records import Checkpoint, Distribution, Run, Spent
+from benchmarks.compare.turn_budget import TurnBudget
 from turnenv.adapters import AnyEnv
 from turnenv.training import GroupLog, TurnGRPOConfig, TurnGRPOTrainer
 from turnenv.types import Episode
@@ -58,6 +59,8 @@ def train(run: Run, env: AnyEnv, scratch: Path, groups: Path, tell: Callable[[in
     trainer = TurnGRPOTrainer(
         settings.model, env, args, env_kwargs=settings.env_kwargs, callbacks=[watcher], group_log=log
     )
+    if settings.env_turns:
+        trainer.add_callback(TurnBudget(settings.env_turns, lambda: sum(trainer.experience.turns)))
     held_out = HeldOut(settings, env, run.seed, _tokenizer(trainer))
     watcher.held_out = held_out
     began = time.monotonic()

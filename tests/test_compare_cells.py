@@ -35,6 +35,14 @@ def test_rates_are_taken_from_a_cell_that_tries_them_for_those_methods():
             assert set(plan.methods.split(",")) <= set(source.methods.split(","))
 
 
+def test_cells_that_share_a_start_teach_it_alike(tmp_path):
+    shared = {name: plan.shares_start for name, plan in CELLS.items() if plan.shares_start}
+    assert shared
+    for name, other in shared.items():
+        assert CELLS[name].lesson == CELLS[other].lesson
+        assert evidence.start_folder(name, tmp_path) == evidence.start_folder(other, tmp_path)
+
+
 def test_methods_and_seeds_of_the_command_line_come_first(tmp_path):
     asked = evidence.compare_arguments("weak", _given(tmp_path, methods="gdpo", seeds="7,", jobs=1))
     assert (asked.methods, asked.seeds, asked.jobs) == ("gdpo", "7,", 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 HEADLINE = "grpo_or,grpo_mr,mt_grpo"
@@ -29,6 +30,8 @@ class CellPlan:
         seeds: by default.
         rates_from: the cell whose learning rates are taken; None if the settings have rates to try.
         lesson: arguments of `python -m agents.nano.clone` that make the starting point; none if it is bundled.
+        shares_start: the cell whose starting point it trains from, if another one's.
+        rewards: what the turn rewards pay for: "right", "bait" (another action than the task needs) or "shuffled".
     """
 
     horizon: str
@@ -38,6 +41,8 @@ class CellPlan:
     seeds: str = "5"
     rates_from: str | None = None
     lesson: tuple[str, ...] = ()
+    shares_start: str | None = None
+    rewards: str = "right"
 
 
 def _trivia(start: str, seeds: str, rate_seeds: str) -> CellPlan:
@@ -82,6 +87,13 @@ def _chain(start: str, skill: str) -> CellPlan:
     return _tiny("CreditChain, 8 turns", "turnenv/CreditChain-v0", start, skill, "--steps", "60")
 
 
+def _misled(rewards: str, mode: str) -> CellPlan:
+    """The chain from its skilled start, with turn rewards that mislead."""
+    right = _chain("skilled", "0.7")
+    kwargs = ("--env-kwargs", json.dumps({"mode": mode}))
+    return replace(right, settings=(*right.settings, *kwargs), shares_start="chain-skilled", rewards=rewards)
+
+
 def _bundled(start: str) -> str:
     return "agents/nano" if start == "weak" else f"agents/nano/{start}"
 
@@ -99,6 +111,8 @@ CELLS: Mapping[str, CellPlan] = MappingProxyType(
         "chain-weak": _chain("weak", "0.3"),
         "chain-middling": _chain("middling", "0.5"),
         "chain-skilled": _chain("skilled", "0.7"),
+        "chain-bait": _misled("bait", "hackable"),
+        "chain-shuffled": _misled("shuffled", "shuffled"),
     }
 )
 """Name → what is run there."""

@@ -19,7 +19,7 @@ examples:
   python -m benchmarks evidence
 
 cells:
-{chr(10).join(f"  {name:15s} {plan.horizon}; {plan.start} start" for name, plan in CELLS.items())}
+{chr(10).join(f"  {name:15s} {plan.horizon}; {plan.start} start; turn rewards: {plan.rewards}" for name, plan in CELLS.items())}
 
 Each cell is a folder of the command compare in --out, and goes on where it was stopped. A starting point that is not
 bundled is taught first, from its seed, in --out/starts. summary.md has what holds over the cells whose rows are there.
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
 
 def start_folder(cell: str, out: Path) -> Path:
     """Where the starting point of a cell is kept that is not bundled."""
-    return out / "starts" / cell
+    return out / "starts" / (CELLS[cell].shares_start or cell)
 
 
 def teach_start(cell: str, out: Path) -> None:

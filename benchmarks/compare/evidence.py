@@ -10,6 +10,9 @@ from pathlib import Path
 from benchmarks.compare import command
 from benchmarks.compare.cells import CELLS, SHARED, CellPlan
 
+_LIST = "\n".join(
+    f"  {name:15s} {plan.horizon}; {plan.start} start; turn rewards: {plan.rewards}" for name, plan in CELLS.items()
+)
 EXAMPLES = f"""\
 examples:
   # the headline, ten paired seeds from the weak start: an hour and a half on one core
@@ -19,7 +22,7 @@ examples:
   python -m benchmarks evidence
 
 cells:
-{chr(10).join(f"  {name:15s} {plan.horizon}; {plan.start} start; turn rewards: {plan.rewards}" for name, plan in CELLS.items())}
+{_LIST}
 
 Each cell is a folder of the command compare in --out, and goes on where it was stopped. A starting point that is not
 bundled is taught first, from its seed, in --out/starts. summary.md has what holds over the cells whose rows are there.

@@ -208,7 +208,14 @@ def test_filters_sorting_and_search_agree_with_the_episodes(opened, small):
     page = opened(small, "#/list")
     assert page.inner_text("#count") == "12 episodes"
     page.click("#filter-button")
-    for chip, count in (("fault", 3), ("turn_limit", 3), ("has an invalid action", 9), ("differ in sign", None)):
+    for chip, count in (
+        ("failed", None),
+        ("fault", 3),
+        ("turn_limit", 3),
+        ("truncated", 3),
+        ("has an invalid action", 9),
+        ("differ in sign", None),
+    ):
         button = page.locator("#chips .chip", has_text=re.compile(rf"^{chip}\d+$")).first
         shown = int(re.findall(r"\d+$", button.inner_text().replace("\n", ""))[0])
         assert count in (None, shown)
@@ -225,6 +232,45 @@ def test_filters_sorting_and_search_agree_with_the_episodes(opened, small):
     assert page.locator(".row").count() == 3
     page.locator(".row").first.click()
     assert "no server" in headline(page)
+
+
+def test_episodes_of_one_task_or_seed_are_one_press_or_one_word_away(opened, tmp_path):
+    many = tmp_path / "many.html"
+    write_page(many, "Many", many_plays(400), METHODS)
+    page = opened(many, "#/list?f=task:7&sort=order")
+    assert page.inner_text("#count") == "8 of 400 episodes"
+    page.click("#filter-button")
+    box = page.get_by_label("Task", exact=True)
+    assert box.get_attribute("placeholder") == "one of 50"
+    box.fill("12")
+    box.press("Enter")
+    assert page.inner_text("#count") == "8 of 400 episodes"
+    assert "f=task%3A12" in address(page)
+    assert page.evaluate("document.activeElement.ariaLabel") == "Task"
+    box.fill("no task")
+    box.press("Enter")
+    assert page.is_visible("#no-rows")
+    page.locator("#chips .chip[aria-pressed=true]", has_text="no task").click()
+    assert page.inner_text("#count") == "400 episodes"
+    page.locator(".row").nth(3).click()
+    headline(page)
+    page.locator("#episode .facts button", has_text=re.compile(r"^seed 0$")).click()
+    assert page.inner_text("#count") == "8 of 400 episodes"
+    assert page.inner_text("#say") == "The list holds the 8 episodes of seed 0."
+    page.locator("#episode .facts button", has_text=re.compile(r"^task 0$")).click()
+    assert "f=task%3A0" in address(page)
+    assert page.locator(".row").count() == 8
+
+
+def test_a_filter_stays_focused_when_it_is_pressed(opened, small):
+    page = opened(small, "#/list")
+    page.click("#filter-button")
+    page.locator("#chips .chip", has_text=re.compile(r"^truncated\d+$")).focus()
+    page.keyboard.press("Enter")
+    assert page.inner_text("#count") == "3 of 12 episodes"
+    assert page.evaluate("document.activeElement.dataset.key") == "cut:truncated"
+    page.keyboard.press("Enter")
+    assert page.inner_text("#count") == "12 episodes"
 
 
 def test_the_report_is_whole_without_javascript(browser, small):

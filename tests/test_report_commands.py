@@ -84,5 +84,8 @@ def test_the_page_of_a_comparison_has_every_part(tmp_path, capsys):
         assert f">{heading}</h2>" in text
     assert "python -m benchmarks compare --methods grpo_mr,mt_grpo" in text
     assert f"Episodes <small>{len(rows) * 5}</small>" in text
+    assert harness(["report", str(tmp_path), "--redact", "look"]) == 0
+    assert "passages redacted" in capsys.readouterr().err
+    assert "What this file contains" in (tmp_path / "report.html").read_text()
     assert harness(["report", str(tmp_path), "--max-mb", "1"]) == 2
     assert "--max-mb must be at least 2" in capsys.readouterr().err

@@ -80,18 +80,23 @@ def _differences(comparison: Comparison, metric: Metric) -> str:
 
 def _levels(comparison: Comparison, metric: Metric) -> str:
     unit = " %" if metric.unit == PERCENT else ""
-    reached = []
+    reached, counts = [], []
     for method in comparison.methods:
         values = list(values_by_seed(comparison.trained[method.label], metric).values())
         if values:
+            counts.append(len(values))
             reached.append(f"{method.title} {mean_interval(values).mean:.{metric.digits}f}{unit}")
     start = list(values_by_seed(comparison.starts, metric).values())
     before = f"{mean_interval(start).mean:.{metric.digits}f}{unit}" if start else ""
-    seeds = len(comparison.seeds)
-    means = f"mean{'s' * (len(reached) > 1)} of {seeds} seed{'s' * (seeds != 1)}"
+    means = f"mean{'s' * (len(reached) > 1)} of {_seeds(counts or [len(start)])}"
     if not reached:
         return f"Before training {metric.label} is {before} ({means})." if before else ""
     return f"{f'Before training it was {before}; after it, ' if before else ''}{_listed(reached, 'and')} ({means})."
+
+
+def _seeds(counts: Sequence[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    return f"{fewest} to {most} seeds" if fewest < most else f"{most} seed{'s' * (most != 1)}"
 
 
 def _listed(parts: Sequence[str], word: str) -> str:

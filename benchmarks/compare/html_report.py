@@ -32,18 +32,20 @@ from turnenv.report.columns import DEFAULT
 from turnenv.report.elements import bullets, coded, command_box, paragraph, table, title, unbroken
 from turnenv.report.page import Section, write_page
 from turnenv.report.plays import Play, Run, plays_of_groups, plays_of_held_out
+from turnenv.report.redaction import Redactor
 from turnenv.types import Episode
 
 _TOKENS = {"turns": "Turns per episode", "turn_tokens": "Sampled tokens per turn", "faults": "Share of faults"}
 
 
-def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0) -> Path:
+def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0, redactor: Redactor | None = None) -> Path:
     """Write `report.html` into the folder of a comparison.
 
     Args:
         comparison: its rows.
         folder: where they and the kept episodes are.
         max_mb: how large the file may become.
+        redactor: of the episodes' texts.
     """
     episodes = {row.run_id: _episodes(transcripts_path(folder, row.run_id)) for row in comparison.rows}
     path = folder / "report.html"
@@ -51,7 +53,8 @@ def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0) ->
     methods = [(method.name, method.options) for method in comparison.methods]
     methods += [(name, {}) for name in DEFAULT if (name, {}) not in methods]
     sections = list(_sections(comparison, episodes))
-    write_page(path, name, list(_plays(comparison, folder, episodes)), methods, sections, max_mb=max_mb)
+    plays = list(_plays(comparison, folder, episodes))
+    write_page(path, name, plays, methods, sections, max_mb=max_mb, redactor=redactor)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from benchmarks.compare.comparison import Comparison
@@ -10,11 +11,14 @@ from benchmarks.compare.rates import rates_folder
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.options import add_folder
+from turnenv.commands.page_options import REDACT_HELP, redactor_of
+from turnenv.report.redaction import Redactor
 
 EXAMPLES = """\
 examples:
   python -m benchmarks report results/compare
   python -m benchmarks report results/compare --max-mb 40
+  python -m benchmarks report results/compare --redact '(?i)acme'
 
 report.html is one file that asks the network for nothing: the answer, what it rests on, and the episodes turn by turn.
 """
@@ -24,26 +28,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_folder(parser)
     parser.add_argument("--max-mb", type=float, default=15.0, help="how large report.html may become")
+    parser.add_argument("--redact", action="append", metavar="REGEX", help=REDACT_HELP)
 
 
 def run(given: argparse.Namespace) -> int:
     """Write all three files and print the table.
 
     Raises:
-        ValueError: if the page is allowed less than two megabytes.
+        ValueError: if the page is allowed less than two megabytes, or --redact is no regular expression.
     """
     if given.max_mb < 2:
         raise ValueError(f"--max-mb must be at least 2; got {given.max_mb:g}")
-    print(write_report(given.folder, max_mb=given.max_mb))
+    redactor = redactor_of(given)
+    print(write_report(given.folder, max_mb=given.max_mb, redactor=redactor))
+    if redactor is not None:
+        print(redactor.said(), file=sys.stderr)
     return 0
 
 
-def write_report(folder: Path, *, max_mb: float = 15.0) -> str:
+def write_report(folder: Path, *, max_mb: float = 15.0, redactor: Redactor | None = None) -> str:
     """Write `table.md`, `curves.png` and `report.html`.
 
     Args:
         folder: of the comparison.
         max_mb: how large `report.html` may become.
+        redactor: of the texts of its episodes.
 
     Returns:
         The table.
@@ -64,5 +73,5 @@ def write_report(folder: Path, *, max_mb: float = 15.0) -> str:
     (folder / "table.md").write_text(text, encoding="utf-8")
     if comparison.methods:
         draw_curves(comparison, folder / "curves.png")
-    write_html(comparison, folder, max_mb=max_mb)
+    write_html(comparison, folder, max_mb=max_mb, redactor=redactor)
     return text

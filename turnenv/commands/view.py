@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from turnenv.commands.console import Commands, MistakeError, Parser, note
-from turnenv.commands.page_options import add_size, opened
+from turnenv.commands.console import Commands, MistakeError, Parser
+from turnenv.commands.page_options import add_page_options, opened, redactor_of
 
 _HELP = """
 examples:
   turnenv evaluate GuessNumber GridQuest-easy --model random --episodes 20 --out runs/random
   turnenv view runs/random
   turnenv view runs/random --estimators grpo_mr,mt_grpo,gigpo -o credit.html --max-mb 30
+  turnenv view runs/random --redact '(?s).+' -o numbers.html       # every text: what remains is numbers
 
 Advantages are those of training where groups were recorded, and what estimators make of these groups. Episodes of one
 task and seed in a file are a group, too. The page is one file that asks the network for nothing.
@@ -32,7 +33,7 @@ def add_parser(commands: Commands[Parser]) -> Parser:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page (default: episodes.html in DIR)")
     parser.add_argument("--estimators", metavar="NAMES", help="to choose from in the viewer, such as grpo_mr,mt_grpo")
-    add_size(parser)
+    add_page_options(parser)
     parser.set_defaults(run=run)
     return parser
 
@@ -41,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
     """Write it and print its path.
 
     Raises:
-        MistakeError: if there are no episodes, or no estimator of such a name.
+        MistakeError: if there are no episodes, no estimator of such a name, or --redact is no regular expression.
     """
     from turnenv.credit import spec_of
     from turnenv.report.columns import DEFAULT
@@ -53,10 +54,9 @@ def run(given: argparse.Namespace) -> int:
     path = given.output or (first if first.is_dir() else first.parent) / "episodes.html"
     try:
         methods = [(spec_of(name.strip()).name, dict[str, object]()) for name in names]
+        redactor = redactor_of(given)
         title = f"Episodes of {first.name or first.resolve().name}"
-        packed = write_page(path, title, plays_of(given.paths), methods, max_mb=given.max_mb)
+        packed = write_page(path, title, plays_of(given.paths), methods, max_mb=given.max_mb, redactor=redactor)
     except ValueError as error:
         raise MistakeError(str(error)) from error
-    for sentence in packed.left_out:
-        note(sentence)
-    return opened(path, given)
+    return opened(path, given, packed, redactor)

@@ -10,6 +10,10 @@ from markupsafe import Markup, escape
 
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "1 4", "5 5", "12 4")
 _SERIES = len(_DASHES)
+_LETTER = 6.7
+"""Width of a letter in a row's title, on the wide side, in units of the drawing."""
+_ONE_LINE, _LONGEST = 15, 24
+"""Letters of a row's title in one line, and of a line at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ def dot_plot(rows: Sequence[Dots], *, title: str, label: str, zero: bool = False
         zero: draw a line at 0, and keep it in sight.
         width: in units of the drawing.
     """
-    left, right, top, step = 112, 92, 14, 32
+    right, top, step = 92, 14, 32
+    left = max(112.0, 16 + _LETTER * max((len(line) for row in rows for line in _lines(row.title)), default=0))
     height = top + step * len(rows) + 40
     seen = [value for row in rows for value in (*row.values, row.mean, row.low, row.high) if math.isfinite(value)]
     scale = _scale([*seen, *([0.0] if zero else [])], left, width - right)
@@ -87,6 +92,7 @@ def dot_plot(rows: Sequence[Dots], *, title: str, label: str, zero: bool = False
             _tag("line", "", x1=scale.at(0), x2=scale.at(0), y1=top - 6, y2=top + step * len(rows), cls="zero")
         )
     for number, row in enumerate(rows):
+        parts.append(_row_title(row.title, left - 12, top + step * number + step / 2))
         parts.append(_dots(row, scale, top + step * number + step / 2, width))
     return _svg(width, height, title, parts)
 
@@ -134,8 +140,23 @@ def legend(titles: Sequence[tuple[str, int]]) -> Markup:
     return Markup('<ul class="legend">{}</ul>').format(Markup("").join(items))
 
 
+def _lines(title: str) -> list[str]:
+    """A long title in two lines, its options in the second, each cut to what leaves room for the dots."""
+    name, bracket, options = title.partition(" [")
+    lines = [name, f"[{options}"] if bracket and len(title) > _ONE_LINE else [title]
+    return [line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in lines]
+
+
+def _row_title(title: str, x: float, y: float) -> Markup:
+    lines = _lines(title)
+    first = y + 4 - 7 * (len(lines) - 1)
+    return Markup("").join(
+        _tag("text", line, x=x, y=first + 14 * number, cls="row-title end") for number, line in enumerate(lines)
+    )
+
+
 def _dots(row: Dots, scale: _Scale, y: float, width: int) -> Markup:
-    parts = [_tag("text", row.title, x=100, y=y + 4, cls="row-title end")]
+    parts = []
     if math.isfinite(row.low):
         weight = "interval bold" if row.bold else "interval"
         parts.append(

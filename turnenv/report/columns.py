@@ -97,6 +97,14 @@ def columns_of(plays: Sequence[Play], methods: Sequence[tuple[str, Mapping[str, 
     return columns
 
 
+def pair_of(columns: Sequence[Column]) -> list[str]:
+    """The two columns that are compared at first: trajectory-level against turn-level credit, if both are there."""
+    names = [column.name for column in columns if column.scale]
+    wanted = [name for name in ("grpo_mr", "mt_grpo") if name in names]
+    rest = [name for name in names if name not in (*wanted, "used", *EXACT)]
+    return [*wanted, *rest, *names][:2]
+
+
 def scores_of(plays: Sequence[Play]) -> Scores:
     """Compare every play with its group."""
     rows, batch = _compared(plays)

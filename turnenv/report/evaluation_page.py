@@ -19,20 +19,28 @@ from turnenv.evaluation.summary import Summary, summarise
 from turnenv.report.charts import Dots, Line, dot_plot, line_chart
 from turnenv.report.columns import DEFAULT
 from turnenv.report.elements import bullets, charts, command_box, paragraph, table, title, unbroken
+from turnenv.report.packing import Methods, Packed
 from turnenv.report.page import Section, write_page
 from turnenv.report.plays import Play, plays_of_episodes
+from turnenv.report.redaction import Redactor
 from turnenv.types import Episode
 
 _OPTIONS = ("max_tokens", "tools", "temperature", "base_url", "sampling_seed", "price")
 Played = Mapping[str, Sequence[Episode]]
 
 
-def write_evaluation_page(folder: Path, *, max_mb: float = 15.0) -> Path:
+def write_evaluation_page(
+    folder: Path, *, max_mb: float = 15.0, redactor: Redactor | None = None
+) -> tuple[Path, Packed]:
     """Write `report.html` into the folder of an evaluation.
 
     Args:
         folder: the `--out` of `turnenv evaluate`.
         max_mb: how large the file may become.
+        redactor: of the episodes' texts and of causes of faults.
+
+    Returns:
+        Its path, and what became of the episodes.
 
     Raises:
         ValueError: if the folder holds no evaluation.
@@ -48,18 +56,20 @@ def write_evaluation_page(folder: Path, *, max_mb: float = 15.0) -> Path:
     plays: list[Play] = [play for episodes in played.values() for play in plays_of_episodes(episodes)]
     name = f"{settings['model']}: {', '.join(played)}"
     out = folder / "report.html"
-    sections = list(_sections(folder, settings, played))
-    write_page(out, name, plays, [(each, {}) for each in DEFAULT], sections, max_mb=max_mb)
-    return out
+    sections = list(_sections(folder, settings, played, redactor or Redactor()))
+    methods: Methods = [(each, {}) for each in DEFAULT]
+    return out, write_page(out, name, plays, methods, sections, max_mb=max_mb, redactor=redactor)
 
 
-def _sections(folder: Path, settings: Mapping[str, Any], played: Played) -> Iterator[Section]:
+def _sections(folder: Path, settings: Mapping[str, Any], played: Played, redactor: Redactor) -> Iterator[Section]:
     summaries = [summarise(env, episodes) for env, episodes in played.items()]
     yield Section("answer", "", _top(settings, summaries))
     openings = Markup('<div id="openings"><p class="quiet">This needs JavaScript.</p></div>')
     yield Section("doors", "Episodes to look at", openings)
     if faults := [summary for summary in summaries if summary.faults]:
-        told = [f"{each.env}: {each.faults} episodes, the first by {each.first_fault}" for each in faults]
+        told = [
+            f"{each.env}: {each.faults} episodes, the first by {redactor.text(each.first_fault)}" for each in faults
+        ]
         yield Section("faults", "Faults", bullets(told) + paragraph("They are in no mean."))
     yield Section("components", "Rewards by component", _components(summaries))
     yield Section("turns-of", "Reward by turn", _by_turn(played))

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from turnenv.report.packing import Methods, Packed, pack
 from turnenv.report.plays import Play
+from turnenv.report.redaction import Redactor
 from turnenv.report.visible import visible
 from turnenv.version import __version__
 
@@ -47,6 +48,7 @@ def write_page(
     sections: Sequence[Section] = (),
     *,
     max_mb: float = 15.0,
+    redactor: Redactor | None = None,
 ) -> Packed:
     """Write a page in one move, so that a reader sees the old or the new one; equal inputs give equal bytes.
 
@@ -57,11 +59,12 @@ def write_page(
         methods: estimators, with their options, whose advantages the viewer shows.
         sections: of the report; without them the page opens with the list of episodes.
         max_mb: how large the page may become; what does not fit is left out, and the page says so.
+        redactor: of the episodes' texts; the page says how much it replaced.
 
     Returns:
         What became of the episodes.
     """
-    text, packed = page(title, plays, methods, sections, max_mb=max_mb)
+    text, packed = page(title, plays, methods, sections, max_mb=max_mb, redactor=redactor)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(text.encode("utf-8", "backslashreplace"))
     partial.replace(path)
@@ -69,11 +72,18 @@ def write_page(
 
 
 def page(
-    title: str, plays: Sequence[Play], methods: Methods = (), sections: Sequence[Section] = (), *, max_mb: float = 15.0
+    title: str,
+    plays: Sequence[Play],
+    methods: Methods = (),
+    sections: Sequence[Section] = (),
+    *,
+    max_mb: float = 15.0,
+    redactor: Redactor | None = None,
 ) -> tuple[str, Packed]:
     """The page as text, and what became of the episodes; arguments as of `write_page`."""
     room = max(0, int((max_mb - _OF_THE_PAGE) * MEGABYTE))
-    packed = pack(plays, methods, title=visible(title), room=room, opens_episodes=not sections)
+    shown = None if redactor is None else redactor.plays(plays)
+    packed = pack(plays, methods, title=visible(title), room=room, opens_episodes=not sections, shown=shown)
     script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text = (
@@ -87,6 +97,7 @@ def page(
             digest=digest,
             sections=sections,
             packed=packed,
+            redacted=None if redactor is None else redactor.count,
         )
     )
     return text, packed

@@ -67,13 +67,17 @@ function compare() {
 
 const FILTERS = {
   outcome: { title: 'Outcome', of: (at) => (index.end[at] === 'fault' ? 'fault' : index.success[at] ? 'success' : 'failed') },
+  cut: { title: 'Truncated', of: (at) => (index.end[at].endsWith('_limit') ? 'truncated' : 'not truncated') },
   end: { title: 'End', of: (at) => index.end[at] },
+  environment: { title: 'Environment', many: true, of: (at) => (meta.runs[index.run[at]].method ? [] : [meta.runs[index.run[at]].title]) },
   method: { title: 'Method', of: (at) => meta.runs[index.run[at]].method },
   seed: { title: 'Run seed', of: (at) => meta.runs[index.run[at]].seed },
   played: { title: 'Played', of: (at) => index.played[at] },
   actions: { title: 'Actions', of: (at) => (index.invalid[at] ? 'has an invalid action' : 'all valid') },
   signs: { title: 'The two estimators', of: (at) => (apart.opposite[at] ? 'differ in sign' : 'agree in sign') },
   turns: { title: 'Turns', of: (at) => String(index.turns[at]) },
+  task: { title: 'Task', of: (at) => String(index.task[at]) },
+  reset: { title: 'Episode seed', of: (at) => index.seed[at] },
   paid: { title: 'Component paid', many: true, of: (at) => index.paid[at].map((number) => meta.components[number]) },
 };
 const valuesOf = (name, at) => { const value = FILTERS[name].of(at); return Array.isArray(value) ? value : [value]; };

@@ -19,8 +19,10 @@ function valuesShown(at) {
   return column === null ? [rewards(at), meta.rewardRms] : [advantages(at, column), scaleOf(column)];
 }
 
-function where(at) {
-  return (index.played[at] + ` · task ${index.task[at]}`).replace(/^(training, |played · )/, '') + (index.member[at] >= 0 ? ` · member ${index.member[at] + 1}` : '');
+// When it was played, and as which member of its group; the task between them where it is not shown elsewhere.
+function where(at, task = `task ${index.task[at]}`) {
+  const played = index.played[at] === 'played' ? '' : index.played[at].replace(/^training, /, '');
+  return [played, task, index.member[at] >= 0 ? `member ${index.member[at] + 1}` : ''].filter(Boolean).join(' · ');
 }
 
 function row(at, place) {
@@ -64,17 +66,37 @@ function bringToSight(at) {
   else if ((place + 1) * ROW > list.scrollTop + list.clientHeight) list.scrollTop = (place + 1) * ROW - list.clientHeight;
 }
 
+const MOST_CHIPS = 24;
+
+function chip(name, value, count) {
+  return make('button', {
+    type: 'button', class: 'chip', 'data-key': name + ':' + value, 'aria-pressed': state.filters[name] === value ? 'true' : 'false',
+    onclick: () => toggle(name, value),
+  }, ...visible(value), make('small', {}, count.toLocaleString('en')));
+}
+
+// Of many values one is typed.
+function valueBox(name, title, counts) {
+  const box = make('input', { 'data-key': name, list: 'values-' + name, 'aria-label': title, placeholder: `one of ${counts.length.toLocaleString('en')}`, autocomplete: 'off', size: 14 });
+  box.addEventListener('change', () => { if (box.value.trim()) { state.filters[name] = box.value.trim(); refilter(); } });
+  return [box, make('datalist', { id: 'values-' + name }, counts.slice(0, 500).map(([value, count]) => make('option', { value }, times(count, 'episode'))))];
+}
+
 function chips() {
-  const groupsOfChips = Object.entries(FILTERS).map(([name, filter]) => {
-    const counts = countsOf(name).slice(0, 40);
-    if (counts.length < 2 && state.filters[name] === undefined) return null;
-    const buttons = counts.map(([value, count]) => make('button', {
-      type: 'button', class: 'chip', 'aria-pressed': state.filters[name] === String(value) ? 'true' : 'false',
-      onclick: () => toggle(name, String(value)),
-    }, ...visible(String(value)), make('small', {}, count.toLocaleString('en'))));
-    return make('fieldset', {}, make('legend', {}, filter.title), buttons);
+  const focused = document.activeElement && document.activeElement.dataset.key;
+  const fieldsets = Object.entries(FILTERS).map(([name, filter]) => {
+    const counts = countsOf(name);
+    const chosen = state.filters[name];
+    if (counts.length < 2 && chosen === undefined) return null;
+    const many = counts.length > MOST_CHIPS;
+    const shown = many ? [] : counts;
+    if (chosen !== undefined && !shown.some(([value]) => value === chosen)) shown.push([chosen, new Map(counts).get(chosen) || 0]);
+    return make('fieldset', {}, make('legend', {}, filter.title), shown.map(([value, count]) => chip(name, value, count)), many ? valueBox(name, filter.title, counts) : null);
   });
-  find('#chips').replaceChildren(...groupsOfChips.filter(Boolean));
+  const place = find('#chips');
+  place.replaceChildren(...fieldsets.filter(Boolean));
+  const again = focused && [...place.querySelectorAll('[data-key]')].find((each) => each.dataset.key === focused);
+  if (again) again.focus({ preventScroll: true });
 }
 
 function toggle(name, value) {

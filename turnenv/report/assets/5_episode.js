@@ -196,7 +196,7 @@ async function drawEpisode() {
   place.replaceChildren(
     make('header', { class: 'top' },
       make('p', { class: 'facts' }, make('b', { class: 'glyph ' + status }, GLYPHS[status] + ' ' + STATUS[status] + (status === 'success' ? '' : ` (${index.end[at]})`)),
-        make('span', {}, ...visible(run.title)), make('span', {}, where(at)), make('span', {}, 'seed ' + index.seed[at]),
+        make('span', {}, ...visible(run.title)), make('span', {}, where(at, '')), sameButton('task', at), sameButton('reset', at),
         make('span', {}, 'outcome ' + plain(index.outcome[at])), make('span', {}, 'turn rewards ' + plain(index.total[at] - index.outcome[at]))),
       make('p', { class: 'headline', id: 'headline' }, headline(at, detail.fault)),
       make('div', { id: 'strips', role: 'group', 'aria-label': 'turns' })),
@@ -209,6 +209,17 @@ async function drawEpisode() {
   // On a phone the sentence does not stay in sight, so that the page begins with it.
   if (!window.matchMedia('(min-width: 761px)').matches) window.scrollTo(0, 0);
   else if (state.turn > 0) document.getElementById('turn-' + (state.turn + 1)).scrollIntoView({ block: 'start' });
+}
+
+// Filters the list to the episodes that share this task, or this seed, with the one in sight.
+function sameButton(name, at) {
+  const word = name === 'task' ? 'task' : 'seed';
+  const value = FILTERS[name].of(at);
+  return make('button', { type: 'button', class: 'link', title: `show only the episodes of this ${word} in the list`, onclick: () => {
+    state.filters = { [name]: value };
+    refilter();
+    say(`The list holds the ${times(order.length, 'episode')} of ${word} ${value}.`);
+  } }, `${word} ${value}`);
 }
 
 function groupLine(at) {

@@ -332,7 +332,7 @@ def test_ten_thousand_episodes_are_fluid(opened, tmp_path):
       const began = performance.now();
       const id = 's' + (1 + number) + '.g' + number + '.m3';
       location.hash = '#/e/run/' + id + '/t1?a=grpo_mr&b=mt_grpo';
-      const shown = () => (document.querySelector('.top')?.textContent || '').includes('task ' + number + ' ');
+      const shown = () => document.querySelector('.facts button')?.textContent === 'task ' + number;
       while (!shown()) await new Promise(requestAnimationFrame);
       return performance.now() - began;
     }"""

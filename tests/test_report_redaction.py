@@ -22,7 +22,7 @@ def private_plays():
         Member(
             episode((0.0, 1.0), 1.0, text=f"a {SECRET} b", said=f"use {SECRET}"), tokens=(("use", " sk-", "1234"),) * 2
         ),
-        Member(episode((1.0, 0.0), 0.0, said="nothing"), tokens=(("noth", "ing"),) * 2),
+        Member(episode((1.0, 0.0), 0.0, said="nothing"), tokens=(("not", "hing"),) * 2),
         Member(episode((0.0,), 0.0, end=End.FAULT, text=f"no {SECRET}")),
     )
     return plays_of_groups(Run("run", "run"), [Group("run", 1, 0, "mt_grpo", {}, members)])
@@ -36,7 +36,7 @@ def test_every_text_and_its_tokens_are_redacted():
     assert first["said"] == ["use [redacted: 7 characters]"] * 2
     assert first["seen"][0] == first["thought"][0] == first["last"] == "a [redacted: 7 characters] b"
     assert first["tokens"] == [["█"] * 3] * 2
-    assert (second["said"], second["tokens"]) == (["nothing"] * 2, [["noth", "ing"]] * 2)
+    assert (second["said"], second["tokens"]) == (["nothing"] * 2, [["not", "hing"]] * 2)
     assert fault["fault"] == "no [redacted: 7 characters]"
     assert f"{redactor.count} passages were replaced by their lengths" in html
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.compare.cells import CELLS
+from benchmarks.compare.evidence_cells import read_cells
 from benchmarks.compare.rates import chosen_rates, rates_folder
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
-from benchmarks.compare.summary import read_cells, render
+from benchmarks.compare.summary import render
 
 PUBLISHED = Path(__file__).parent.parent / "benchmarks" / "published" / "evidence"
 NAMES = sorted(path.parent.name for path in PUBLISHED.glob("*/rows.jsonl.gz"))

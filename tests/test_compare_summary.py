@@ -3,8 +3,9 @@
 import pytest
 from benchmark_rows import row
 
+from benchmarks.compare.evidence_cells import methods_of, read_cells
 from benchmarks.compare.records import RowFile
-from benchmarks.compare.summary import methods_of, read_cells, write_summary
+from benchmarks.compare.summary import write_summary
 from benchmarks.compare.summary_pictures import _draw_cell
 from benchmarks.harness.pictures import new_figure
 

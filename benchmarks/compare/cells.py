@@ -32,6 +32,7 @@ class CellPlan:
         lesson: arguments of `python -m agents.nano.clone` that make the starting point; none if it is bundled.
         shares_start: the cell whose starting point it trains from, if another one's.
         rewards: what the turn rewards pay for: "right", "bait" (another action than the task needs) or "shuffled".
+        lab: the setting of the lab's suites that is most like it, if one is.
     """
 
     horizon: str
@@ -43,6 +44,7 @@ class CellPlan:
     lesson: tuple[str, ...] = ()
     shares_start: str | None = None
     rewards: str = "right"
+    lab: str | None = None
 
 
 def _trivia(start: str, seeds: str, rate_seeds: str) -> CellPlan:
@@ -51,6 +53,7 @@ def _trivia(start: str, seeds: str, rate_seeds: str) -> CellPlan:
         start,
         ("--model", _bundled(start), "--steps", "25", "--rates", _RATES, "--rate-seeds", rate_seeds),
         seeds=seeds,
+        lab="2 turns",
     )
 
 
@@ -65,33 +68,38 @@ def _long(start: str) -> CellPlan:
     )
 
 
-def _tiny(horizon: str, env: str, start: str, skill: str, *budget: str) -> CellPlan:
+def _tiny(
+    horizon: str, env: str, start: str, skill: str, *budget: str, rates_from: str | None, lab: str | None = None
+) -> CellPlan:
     """A policy of 0.12 million parameters, taught by an expert that errs."""
     size = ("--width", "64", "--layers", "2", "--steps", "200", "--learning-rate", "3e-3")
+    tried = () if rates_from else ("--rates", _RATES, "--rate-seeds", "1000,")
     return CellPlan(
         horizon,
         start,
-        ("--env", env, *budget, "--rates", _RATES, "--rate-seeds", "1000,"),
+        ("--env", env, *budget, *tried),
         methods=GROUP_METHODS,
+        rates_from=rates_from,
         lesson=("--env", env, "--skill", skill, *size),
+        lab=lab,
     )
 
 
-def _guess(start: str, skill: str) -> CellPlan:
-    return _tiny(
-        "GuessNumber, up to 6 turns", "turnenv/GuessNumber-v0", start, skill, "--steps", "100", "--env-turns", "9600"
-    )
+def _guess(start: str, skill: str, rates_from: str | None) -> CellPlan:
+    horizon, budget = "GuessNumber, up to 6 turns", ("--steps", "100", "--env-turns", "9600")
+    return _tiny(horizon, "turnenv/GuessNumber-v0", start, skill, *budget, rates_from=rates_from)
 
 
-def _chain(start: str, skill: str) -> CellPlan:
-    return _tiny("CreditChain, 8 turns", "turnenv/CreditChain-v0", start, skill, "--steps", "60")
+def _chain(start: str, skill: str, rates_from: str | None) -> CellPlan:
+    horizon, env = "CreditChain, 8 turns", "turnenv/CreditChain-v0"
+    return _tiny(horizon, env, start, skill, "--steps", "60", rates_from=rates_from, lab="8 turns, aligned")
 
 
-def _misled(rewards: str, mode: str) -> CellPlan:
+def _misled(rewards: str, mode: str, lab: str) -> CellPlan:
     """The chain from its skilled start, with turn rewards that mislead."""
-    right = _chain("skilled", "0.7")
+    right = _chain("skilled", "0.7", "chain-weak")
     kwargs = ("--env-kwargs", json.dumps({"mode": mode}))
-    return replace(right, settings=(*right.settings, *kwargs), shares_start="chain-skilled", rewards=rewards)
+    return replace(right, settings=(*right.settings, *kwargs), shares_start="chain-skilled", rewards=rewards, lab=lab)
 
 
 def _bundled(start: str) -> str:
@@ -105,14 +113,14 @@ CELLS: Mapping[str, CellPlan] = MappingProxyType(
         "skilled": _trivia("skilled", "5", "1000,"),
         "weak-long": _long("weak"),
         "knowing-long": _long("knowing"),
-        "guess-weak": _guess("weak", "0.3"),
-        "guess-middling": _guess("middling", "0.5"),
-        "guess-skilled": _guess("skilled", "0.7"),
-        "chain-weak": _chain("weak", "0.3"),
-        "chain-middling": _chain("middling", "0.5"),
-        "chain-skilled": _chain("skilled", "0.7"),
-        "chain-bait": _misled("bait", "hackable"),
-        "chain-shuffled": _misled("shuffled", "shuffled"),
+        "guess-weak": _guess("weak", "0.3", None),
+        "guess-middling": _guess("middling", "0.5", "guess-weak"),
+        "guess-skilled": _guess("skilled", "0.7", "guess-weak"),
+        "chain-weak": _chain("weak", "0.3", None),
+        "chain-middling": _chain("middling", "0.5", "chain-weak"),
+        "chain-skilled": _chain("skilled", "0.7", "chain-weak"),
+        "chain-bait": _misled("bait", "hackable", "8 turns, hackable"),
+        "chain-shuffled": _misled("shuffled", "shuffled", "8 turns, shuffled"),
     }
 )
 """Name → what is run there."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import values_by_seed
-from benchmarks.compare.summary import Cell, methods_of
+from benchmarks.compare.evidence_cells import Cell, methods_of, title_of
 from benchmarks.harness.aggregates import performance_profile
 from benchmarks.harness.methods import Method
 from benchmarks.harness.pictures import COLOURS, LINE_STYLES, MARKERS, curve_style, new_figure, save
@@ -21,15 +21,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_COLUMNS = 3
+
+
 def draw_cells(cells: Sequence[Cell], path: Path) -> None:
     """One panel per cell: success of every seed as a dot, the mean with its 95 % t-interval beside them."""
     methods = methods_of(cells)
     with curve_style():
-        figure = new_figure((1.0 + 0.75 * len(methods)) * len(cells) + 0.8, 3.8, dpi=200)
-        axes = np.atleast_1d(figure.subplots(1, len(cells), sharey=True))
-        for axis, cell in zip(axes, cells, strict=True):
+        columns = min(len(cells), _COLUMNS)
+        lines = -(-len(cells) // columns)
+        figure = new_figure((0.6 + 0.45 * len(methods)) * columns + 0.8, 3.2 * lines + 0.4, dpi=150)
+        axes = np.atleast_1d(figure.subplots(lines, columns, sharex=True)).ravel()
+        for axis, cell in zip(axes, cells, strict=False):
             _draw_cell(axis, cell, methods)
-        axes[0].set_ylabel(f"{main_metric(cells[0].comparison.suite).title} on held-out tasks")
+        for axis in axes[len(cells) :]:
+            axis.set_visible(False)
+        figure.supylabel("success on held-out tasks (%)", fontsize=9)
         figure.supxlabel("Dots: seeds. Markers: mean and 95 % t-interval. Dashed: before training.", fontsize=8)
         save(figure, path)
 
@@ -52,7 +59,7 @@ def draw_profiles(cells: Sequence[Cell], path: Path) -> None:
 
 
 def _draw_cell(axis: Axes, cell: Cell, methods: Sequence[Method]) -> None:
-    axis.set_title(cell.name)
+    axis.set_title(title_of(cell.name), fontsize=9)
     start = list(values_by_seed(cell.comparison.starts, main_metric(cell.comparison.suite)).values())
     if start:
         axis.axhline(fmean(start), color="0.35", linestyle="--", linewidth=1)
@@ -63,4 +70,5 @@ def _draw_cell(axis: Axes, cell: Cell, methods: Sequence[Method]) -> None:
             spread = np.nan_to_num(interval.half_width)
             marker = MARKERS[number % len(MARKERS)]
             axis.errorbar(number + 0.12, interval.mean, spread, color=colour, marker=marker, mfc="white", capsize=3)
-    axis.set_xticks(range(len(methods)), [method.title for method in methods], rotation=30, ha="right")
+    axis.set_xticks(range(len(methods)), [method.title for method in methods], rotation=35, ha="right", fontsize=8)
+    axis.tick_params(axis="x", labelbottom=True)

@@ -46,12 +46,22 @@ class Method(BaseModel):
     def title(self) -> str:
         """As reports write it."""
         options = ", ".join(f"{key}={_plain(value)}" for key, value in sorted(self.options.items()))
+        if self.label in _RECIPES:
+            return _RECIPES[self.label]
         title = SPECS[self.name].title if self.name in SPECS else self.name
         return f"{title} [{options}]" if options else title
 
     def estimator(self) -> Estimator:
         """The estimator for one run, made anew, with its options."""
         return functools.partial(resolve(self.name), **self.options)
+
+
+# Settings of an estimator that have a recipe and a name of their own in agents/ and baselines/.
+_RECIPES = {
+    "turn_gae:rewards=turn": "MT-PPO",
+    "turn_gae:rewards=outcome": "PPO-OR",
+    "turn_gae:rewards=merged": "PPO-MR",
+}
 
 
 def _plain(value: Any) -> str:

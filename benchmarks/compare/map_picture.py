@@ -1,0 +1,60 @@
+"""The map as a picture: the difference that turn-level credit made in each cell, every seed a dot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.compare.evidence_map import BASELINES, TARGET, Place, Verdict
+from benchmarks.harness.pictures import curve_style, new_figure, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOOKS: dict[Verdict, tuple[str, str]] = {
+    "helped": ("#0072B2", "^"),
+    "harmed": ("#D55E00", "v"),
+    "not shown": ("0.45", "o"),
+}
+"""Verdict → colour and marker, so that colour is never alone."""
+
+
+def draw_map(found: Sequence[Place], path: Path) -> None:
+    """One line per cell, one panel per baseline: right of 0, credit by turn has more success.
+
+    Args:
+        found: at least one place.
+        path: of the picture.
+    """
+    names = list(dict.fromkeys(place.cell for place in found))
+    with curve_style():
+        figure = new_figure(9.6, 0.42 * len(names) + 1.7, dpi=150)
+        axes = figure.subplots(1, len(BASELINES), sharey=True)
+        for axis, (what, baseline) in zip(axes, BASELINES.items(), strict=True):
+            _draw_panel(axis, [place for place in found if place.baseline == baseline], names)
+            axis.set_title(f"{TARGET.title} against {what} ({baseline.title})", fontsize=10)
+        axes[0].set_yticks(range(len(names)), [_label(found, name) for name in names], fontsize=8)
+        axes[0].invert_yaxis()
+        figure.supxlabel(
+            "Difference in success on held-out tasks, points. Dots: paired seeds. Markers: mean and 95 % interval.\n"
+            "▲ helped, ▼ harmed (the interval excludes 0), ○ not shown.",
+            fontsize=8,
+        )
+        save(figure, path)
+
+
+def _draw_panel(axis: Axes, places: Sequence[Place], names: Sequence[str]) -> None:
+    axis.axvline(0.0, color="0.35", linewidth=1)
+    for place in places:
+        line, (colour, marker) = names.index(place.cell), _LOOKS[place.verdict]
+        values, interval = list(place.differences.values()), place.interval
+        axis.plot(values, [line + 0.2] * len(values), ".", color=colour, alpha=0.5, markersize=4)
+        axis.errorbar(
+            interval.mean, line - 0.1, xerr=interval.half_width, color=colour, marker=marker, mfc="white", capsize=3
+        )
+
+
+def _label(found: Sequence[Place], name: str) -> str:
+    place = next(place for place in found if place.cell == name)
+    return f"{place.horizon}\n{place.start} start" + ("" if place.rewards == "right" else f", {place.rewards}")

@@ -1,5 +1,6 @@
 """What is published is made of the published rows, and each method had its own best learning rate."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,10 @@ def test_methods_had_the_same_budget(name):
 def test_ids_of_published_runs_are_those_that_this_code_gives_them(name):
     folder = PUBLISHED / name
     assert all(row.run_id == row.run.run_id for row in RowFile(folder).read() + RowFile(rates_folder(folder)).read())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_published_rows_name_no_folder_of_a_machine(name):
+    folder = PUBLISHED / name
+    rows = RowFile(folder).read() + RowFile(rates_folder(folder)).read()
+    assert [row.run_id for row in rows if re.search(r'"/\w+/', row.model_dump_json())] == []

@@ -1,9 +1,12 @@
 """What holds over cells, from rows alone."""
 
+import re
+
 import pytest
 from benchmark_rows import row
 
 from benchmarks.compare.evidence_cells import methods_of, read_cells
+from benchmarks.compare.evidence_map import places
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.summary import write_summary
 from benchmarks.compare.summary_pictures import _draw_cell
@@ -23,12 +26,14 @@ def test_cells_are_summed_up(tmp_path):
     text = write_summary(tmp_path)
     assert text == (tmp_path / "summary.md").read_text()
     # Differences 30, 40, 30: mean 33.3, t-interval 14.3, p = .0099, the smallest of two, so doubled.
-    assert "| weak: MT-GRPO − GRPO-OR    |       3 | +33.3 ± 14.3 |          0.020 |" in text
-    assert "| knowing: MT-GRPO − GRPO-OR |       3 |" in text
+    assert re.search(r"\| TriviaSearch, 2 turns, weak: MT-GRPO − GRPO-OR +\| +3 \| \+33\.3 ± 14\.3 \| +0\.020 \|", text)
+    assert re.search(r"\| TriviaSearch, 2 turns, knowing: MT-GRPO − GRPO-OR \| +3 \|", text)
+    assert re.search(r"\| TriviaSearch, 2 turns +\| +weak \| +right \| +3 \| +\*\*helped\*\* \+33\.3 ± 14\.3 \|", text)
+    assert re.search(r"\| TriviaSearch, 2 turns +\| +knowing \| +right \| +3 \| +not shown ", text)
     # All nine pairs are won from the weak start; of the other nine, 4 are won and 4 tied: (1 + 6/9) / 2.
     (line,) = (line for line in text.splitlines() if line.startswith("| GRPO-OR ") and "[" in line)
     assert line.split("|")[5].split()[0] == "0.81"
-    for picture in ("profile.png", "cells.png"):
+    for picture in ("profile.png", "cells.png", "map.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
@@ -53,3 +58,17 @@ def test_success_is_normalised_by_the_scripted_agents(tmp_path):
 def test_a_folder_without_comparisons_says_what_to_run(tmp_path):
     with pytest.raises(ValueError, match="run python -m benchmarks evidence first"):
         write_summary(tmp_path)
+
+
+def test_the_map_tells_help_from_harm_and_from_what_was_not_shown(tmp_path):
+    _write(tmp_path, "weak", {"grpo_or": [0.1, 0.1, 0.2], "grpo_mr": [0.1, 0.6, 0.5], "mt_grpo": [0.4, 0.5, 0.5]})
+    _write(tmp_path, "chain-bait", {"grpo_or": [0.9, 0.8, 0.9], "mt_grpo": [0.1, 0.1, 0.0]})
+    _write(tmp_path, "of-somebody", {"grpo_or": [0.9, 0.8], "mt_grpo": [0.1, 0.1]})
+    found = places(read_cells(tmp_path))
+    assert [(place.cell, place.baseline.name, place.verdict) for place in found] == [
+        ("weak", "grpo_or", "helped"),
+        ("weak", "grpo_mr", "not shown"),
+        ("chain-bait", "grpo_or", "harmed"),
+    ]
+    assert found[0].differences == pytest.approx({0: 30.0, 1: 40.0, 2: 30.0})
+    assert (found[2].rewards, found[2].start) == ("bait", "skilled")

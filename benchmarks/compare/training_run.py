@@ -32,7 +32,7 @@ class Trained:
         checkpoints: evaluations on the way.
         curve: column → one value per logged step, None where a step did not log it.
         spent: what it took.
-        trainer_arguments: every field of the trainer's configuration.
+        trainer_arguments: every field of the trainer's configuration but its folder.
     """
 
     episodes: list[Episode]
@@ -70,7 +70,9 @@ def train(run: Run, env: AnyEnv, scratch: Path, groups: Path, tell: Callable[[in
     episodes = held_out.play(trainer.accelerator.unwrap_model(trainer.model))
     curve = as_columns([entry for entry in trainer.state.log_history if "return" in entry or "faults" in entry])
     spent = what_it_took(trainer, train_seconds, held_out.seconds)
-    return Trained(episodes, tuple(watcher.checkpoints), curve, spent, args.to_sanitized_dict())
+    # Where the trainer wrote says nothing about the result, and rows are published.
+    recorded = {name: value for name, value in args.to_sanitized_dict().items() if name != "output_dir"}
+    return Trained(episodes, tuple(watcher.checkpoints), curve, spent, recorded)
 
 
 def trainer_config(run: Run, scratch: Path) -> TurnGRPOConfig:

@@ -75,7 +75,7 @@ def _section(text: str, title: str) -> str:
 
 
 def _relink(link: re.Match[str], source: Path, target: Path, site: Path) -> str:
-    """The link as the site needs it; one to a file that the site does not show becomes plain text."""
+    """Rewrite a link so that it works on the site; a link to a file that is not on the site becomes plain text."""
     picture, words, address = link.groups()
     if "://" in address or address.startswith("#"):
         return link[0]

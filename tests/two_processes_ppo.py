@@ -27,7 +27,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "probe": {"credit": "turn_gae", "critic": "probe"},
     "model": {"credit": "turn_gae", "critic": "model", "critic_kwargs": {"learning_rate": 1e-3}},
     "rank_of_faults": {"credit": "turn_gae", "critic": "model", "critic_kwargs": {"learning_rate": 1e-3}},
-    # Weights whose gradient is all rounding, such as a key's bias, stay where they are with this eps.
+    # A key's bias has gradient 0, but for rounding, which differs between one process and two; with Adam's usual eps of
+    # 1e-8 it would still take steps of the size of the learning rate.
     "fsdp": {"credit": "mt_grpo", "adam_epsilon": 1e-5},
     "fsdp_probe": {"credit": "turn_gae", "critic": "probe"},
     "fsdp_rank_of_faults": {"credit": "turn_gae", "critic": "probe"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate
@@ -146,18 +146,23 @@ class CreditChain(TextEnv[Walk]):
         # ASCII, because Unicode folds other characters to letters: "ſtop" would match, and is no action.
         self._command = re.compile(rf"\b(?:{'|'.join(self.action_texts)})\b(?!\.[0-9])", re.IGNORECASE | re.ASCII)
         self._unread = f"Your message names no action: write one of {', '.join(self.action_texts)}. "
+        self.system_prompt = self._rules(names)
+
+    def _rules(self, names: Sequence[str]) -> str:
+        steps = self._setback
         error = {
             "silent": "One wrong action spoils the task, and you are not told.",
             "fatal": "One wrong action ends the task.",
-            "recoverable": f"A wrong action costs the turn and sets you back by {setback} positions; then try again.",
-        }[errors]
-        self.system_prompt = (
+            "recoverable": f"A wrong action costs the turn and sets you back by {steps} positions; then try again.",
+        }[self._errors]
+        rules = (
             f"Walk along a chain of {self._end} positions in at most {self.max_turns} turns. Each position shows a "
             f"signal; answer with the action that the table asks for. The last action named in your message counts. "
             f"{error}\n\nTable: {', '.join(map('{}: {}'.format, SIGNALS, names))}; {NO_SIGNAL}: any action."
         )
-        if stop_reward is not None:
-            self.system_prompt += f" The action stop ends the task, unsolved, for {stop_reward} points."
+        if self._stop_reward is not None:
+            rules += f" The action stop ends the task, unsolved, for {self._stop_reward} points."
+        return rules
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Walk, str]:
         """Task i is a chain, drawn with i in the seed."""

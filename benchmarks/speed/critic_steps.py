@@ -51,9 +51,10 @@ def measure(model: str, env: str, *, rows: int, steps: int, repeats: int) -> lis
 def take_steps(name: str, model: str, env: str, rows: int, steps: int) -> tuple[list[float], float]:
     """Seconds of CPU of each step, and the process's peak memory (MB)."""
     import torch
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import TrainerCallback
 
-    from turnenv.training import TurnGRPOConfig, TurnGRPOTrainer
+    from benchmarks.speed.quiet_training import quiet_config, train_quietly
+    from turnenv.training import TurnGRPOTrainer
 
     class Clock(TrainerCallback):
         def __init__(self) -> None:
@@ -68,25 +69,15 @@ def take_steps(name: str, model: str, env: str, rows: int, steps: int) -> tuple[
     torch.set_num_threads(1)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        args = TurnGRPOConfig(
-            output_dir=folder,
-            use_cpu=True,
-            per_device_train_batch_size=rows,
-            num_generations=8,
-            max_steps=steps,
+        args = quiet_config(
+            folder,
+            rows=rows,
+            steps=steps,
             max_turn_tokens=48,
             learning_rate=0.0,
-            gradient_checkpointing=False,
-            save_strategy="no",
             logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            log_level="error",
             **METHODS[name],
         )
-        trainer = TurnGRPOTrainer(model, env, args, callbacks=[clock])
-        # What it prints on stdout would stand in the answer.
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        train_quietly(TurnGRPOTrainer(model, env, args, callbacks=[clock]))
     seconds = [after - before for before, after in zip(clock.marks, clock.marks[1:], strict=False)]
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

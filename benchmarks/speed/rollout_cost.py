@@ -6,8 +6,9 @@ import statistics
 import time
 
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2ForCausalLM
 
+from benchmarks.speed.random_model import random_qwen
 from turnenv.policies.generation import CachedTurnSampler, Sampling, TurnSampler
 
 _VOCABULARY, _PAD = 4000, 0
@@ -20,21 +21,7 @@ Conversations = list[tuple[list[list[int]], list[int]]]
 
 def build_model() -> Qwen2ForCausalLM:
     """About five million random weights."""
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=_VOCABULARY,
-        hidden_size=256,
-        intermediate_size=1024,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=4096,
-        tie_word_embeddings=True,
-        pad_token_id=_PAD,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    model = Qwen2ForCausalLM(config)
+    model = random_qwen(_VOCABULARY, width=256, mlp_width=1024, layers=4, positions=4096)
     model.eval()  # type: ignore[no-untyped-call]
     return model
 

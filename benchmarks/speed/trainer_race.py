@@ -12,8 +12,10 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen2Config, Qwen2ForCausalLM, TrainerCallback
+from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM, TrainerCallback
 
+from benchmarks.speed.quiet_training import quiet_config, train_quietly
+from benchmarks.speed.random_model import random_qwen
 from turnenv import Episode, Reply, TextEnv, TextVectorEnv, collect
 from turnenv.credit import TurnBatch, mt_grpo
 from turnenv.training import ChatPolicy, TokenStream, TurnGRPOConfig, TurnGRPOTrainer
@@ -55,21 +57,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 def build_model(vocabulary: int) -> Qwen2ForCausalLM:
     """About one and a half million random weights."""
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=vocabulary,
-        hidden_size=144,
-        intermediate_size=432,
-        num_hidden_layers=5,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        pad_token_id=0,
-        eos_token_id=3,
-        bos_token_id=None,
-    )
-    return Qwen2ForCausalLM(config)
+    return random_qwen(vocabulary, width=144, mlp_width=432, layers=5, positions=1024, eos_id=3)
 
 
 class BareLoop:
@@ -156,26 +144,18 @@ class _Observed(TurnGRPOTrainer):
 def race(rows: int, steps: int) -> tuple[list[tuple[float, float]], list[bool]]:
     """CPU seconds of each step (trainer, bare loop), and whether both played exactly the same episodes in it."""
     with tempfile.TemporaryDirectory() as folder:
-        args = TurnGRPOConfig(
-            output_dir=folder,
-            use_cpu=True,
-            per_device_train_batch_size=rows,
-            num_generations=8,
-            max_steps=steps,
+        args = quiet_config(
+            folder,
+            rows=rows,
+            steps=steps,
             max_turn_tokens=24,
             learning_rate=1e-4,
             lr_scheduler_type="constant",
-            gradient_checkpointing=False,
-            save_strategy="no",
             logging_steps=1,
-            disable_tqdm=True,
-            log_level="error",
         )
         tokenizer = build_tokenizer()
         watcher = _Race(BareLoop(args, tokenizer))
         trainer = _Observed(build_model(len(tokenizer)), Chatter, args, processing_class=tokenizer, callbacks=[watcher])
-        # What it prints on stdout would stand in the answer.
-        trainer.remove_callback(PrinterCallback)
         trainer.race = watcher
-        trainer.train()
+        train_quietly(trainer)
     return watcher.times, watcher.same

@@ -13,17 +13,17 @@ from turnenv.credit import TurnBatch
 from turnenv.types import End, Episode
 
 SCHEMA = 1
-"""Of a line; it grows when a field is renamed or removed."""
+"""The version of a line's format; it grows when a field is renamed or removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An episode of a group, and what was made of it.
+    """An episode of a group, and how it was used in training.
 
     Attributes:
         episode: as it was played; long texts may have been shortened.
         advantages: of each turn, as used, (K,); NaN where the estimator gave no number; empty if none was computed.
-        trained: False if no gradient was taken of it: it faulted, or was dropped as truncated.
+        trained: False if it had no part in the gradient, because it faulted or was dropped as truncated.
         parent: where it branched off another member, as (member, turn), both counted from 0; None at the start.
         tokens: the text of each sampled token, by turn; None if no model acted, or they were left out.
         truth: the true advantage of each turn, (K,), where it is known; empty elsewhere.
@@ -42,10 +42,10 @@ class Group:
     """Episodes of one task, which an estimator compared.
 
     Attributes:
-        run: whose training it was; "" if nobody said.
+        run: the training run; "" if unknown.
         step: the optimizer step that it was played for, from 1 on; 0 outside training.
         number: of the group among those of its step.
-        estimator: the name of what made the advantages; "" if none were computed.
+        estimator: the name of the estimator that computed the advantages; "" if none did.
         options: that the estimator was called with.
         members: in order.
     """
@@ -94,7 +94,7 @@ def read_groups(path: Path) -> list[Group]:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: a whole line is no group.
+        ValueError: a complete line is not a group.
     """
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return [Group.from_json(line) for line in lines if line.strip()]

@@ -18,7 +18,7 @@ def main_metric(suite: Suite) -> Metric:
 
 
 def others(comparison: Comparison) -> list[Method]:
-    """The methods that the compared one is set against."""
+    """The methods that the target is compared with."""
     target = target_of(comparison.methods)
     return [method for method in comparison.methods if method != target]
 
@@ -52,7 +52,7 @@ def answer(comparison: Comparison) -> list[str]:
 
 
 def decided(interval: Interval) -> str:
-    """What an interval says of a difference."""
+    """What an interval says about a difference."""
     if math.isnan(interval.half_width):
         return "one seed, so no interval"
     return "decided" if interval.excludes_zero else "not decided"

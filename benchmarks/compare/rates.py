@@ -21,7 +21,7 @@ def read_rates(text: str) -> tuple[float, ...]:
     """`5e-4,1e-3` → both; nothing → none.
 
     Raises:
-        ValueError: if one is no positive number, or named twice.
+        ValueError: if one is not a positive number, or is named twice.
     """
     try:
         rates = tuple(float(part) for part in text.split(",") if part.strip())
@@ -36,7 +36,7 @@ def read_rate_seeds(text: str, reported: Collection[int]) -> tuple[int, ...]:
     """The seeds that rates are chosen by.
 
     Raises:
-        ValueError: if one of them is reported, too.
+        ValueError: if one of them is also reported.
     """
     seeds = parse_seeds(text)
     if both := sorted(set(seeds) & set(reported)):

@@ -1,6 +1,6 @@
 """Statistics over several cells (axis C) and seeds (axis S), after Agarwal et al. 2021 (arXiv 2108.13264).
 
-A cell is one environment with one starting policy. Scores are normalised before they are put together: 0 is the
+A cell is one environment with one starting policy. Scores are normalised before they are aggregated: 0 is the
 random policy, 1 the expert. Two methods are compared seed by seed, so that the bootstrap draws pairs.
 """
 

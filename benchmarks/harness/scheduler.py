@@ -1,4 +1,4 @@
-"""Runs commands in processes of their own, a few at a time, whatever they do."""
+"""Runs commands in processes of their own, a few at a time; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Job:
     Attributes:
         name: unique; names its log and its status file.
         title: what people read.
-        command: the arguments; the process ends when its standard input does, so that it outlives no parent.
+        command: the arguments; the process ends when its standard input does, so that it does not outlive its parent.
     """
 
     name: str

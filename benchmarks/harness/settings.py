@@ -13,7 +13,7 @@ from agents.options import json_object
 Model = TypeVar("Model", bound=BaseModel)
 
 DERIVED = "derived"
-"""Marks a field that is worked out and is no option: `Annotated[str, DERIVED]`."""
+"""Marks a field that is computed and is not an option: `Annotated[str, DERIVED]`."""
 
 
 def option_of(name: str) -> str:

@@ -29,7 +29,7 @@ _SHORTEST_KEY = 6
 
 
 class ChatError(RuntimeError):
-    """A server gave no sound answer to a request; the message holds no key."""
+    """A server gave no usable answer to a request; the message contains no API key."""
 
 
 class RetryableError(ChatError):
@@ -47,7 +47,7 @@ class RefusedError(ChatError):
 
 
 class Peer(NamedTuple):
-    """How messages call what is asked, and what it is asked for: `the judge 'm'`, "verdict"."""
+    """What error messages call a server's model and what it is asked for, such as `the judge 'm'` and "verdict"."""
 
     name: str
     wanted: str
@@ -96,12 +96,12 @@ class ChatServer:
 
         Args:
             client: what `client` returned.
-            peer: for messages.
-            fields: of the request.
-            read: from the answer's JSON to what is wanted of it; whatever it raises means that the answer is not sound.
+            peer: named in error messages.
+            fields: of the request's body.
+            read: takes what is needed from the answer's JSON; whatever it raises means that the answer is malformed.
 
         Raises:
-            ChatError: there is none.
+            ChatError: there was no usable answer.
         """
         failure: ChatError
         try:

@@ -17,7 +17,7 @@ _MAX_HEAD_BYTES = 100 * 1024
 
 
 class OversizedAnswerError(httpx.TransportError):
-    """The answer is longer than the reader takes."""
+    """The answer is longer than the limit."""
 
 
 class RawAnswer(NamedTuple):
@@ -38,7 +38,7 @@ async def connect(url: httpx.URL, context: ssl.SSLContext | None, max_bytes: int
         timeout: seconds; None waits as long as the system does.
 
     Raises:
-        httpx.ConnectError: nobody listens there, or the certificate is refused.
+        httpx.ConnectError: nothing listens there, or the certificate is refused.
         httpx.ConnectTimeout: it took too long.
     """
     host, port = url.raw_host.decode("ascii"), url.port or (443 if context else 80)
@@ -61,7 +61,7 @@ async def connect(url: httpx.URL, context: ssl.SSLContext | None, max_bytes: int
 
 
 class Connection(asyncio.Protocol):
-    """A connection that is asked one thing at a time; made by `connect`.
+    """A connection that handles one request at a time; made by `connect`.
 
     httpcore's own takes three times the CPU time for a request, because it goes through an async stream and a lock.
 
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
 
         Raises:
             OversizedAnswerError: the answer is too long.
-            httpx.HTTPError: no answer came, or it is no HTTP.
+            httpx.HTTPError: no answer came, or it is not HTTP.
         """
         self.reusable = False
         self._head, self._body, self._timeout = None, bytearray(), timeout

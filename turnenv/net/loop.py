@@ -32,7 +32,7 @@ def ask(
     backoff: float,
     deadline: float,
 ) -> ResultT:
-    """Call a live backend on the process's loop, retry passing failures, and wait for the answer.
+    """Call a live backend on the process's loop, retry temporary failures, and wait for the answer.
 
     Args:
         attempt: sends one request.

@@ -35,7 +35,7 @@ async def retried(
     backoff: float,
     deadline: float,
 ) -> ResultT:
-    """Call a live backend, and again after passing failures; arguments as of `turnenv.net.loop.ask`."""
+    """Call a live backend, and retry temporary failures; the arguments are those of `turnenv.net.loop.ask`."""
     began = anyio.current_time()
     try:
         return await attempt()

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Terms = Mapping[str, Sequence[tuple[str, float]]]
 
 DEFAULT = ("grpo_or", "grpo_mr", "gdpo", "mt_grpo", "return_to_go")
-"""Estimators that are shown where nobody chose others."""
+"""Estimators that are shown by default."""
 EXACT = ("truth", "best")
 """Columns of what is known exactly, which the viewer shows beside the two that are compared."""
 _OF_A_GROUP = frozenset({"state_keys"})
@@ -60,7 +60,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What receipts are made of: per play the z-scores of its turns and of the whole, and per group their statistics.
+    """The numbers that explain an advantage: z-scores of each play and of its turns, and statistics of each group.
 
     Attributes:
         of_play: per play `{"t": [z of turn k], "o": …, "r": …, "s": …}`; None for a play that is not compared.
@@ -186,7 +186,7 @@ def _best(found: Sequence[Sequence[float] | None]) -> Column:
 def _recomputed(
     plays: Sequence[Play], rows: Sequence[int], batch: TurnBatch, name: str, options: Mapping[str, Any]
 ) -> Column | None:
-    """A column of what an estimator makes of the recorded groups; None if it needs more than these."""
+    """The column of an estimator on the recorded groups; None if it needs more than they hold."""
     spec = spec_of(name)
     supplied = _OF_A_GROUP | ({"parents"} if batch.parents is not None else set())
     if spec.make is not None or spec.seeded or name == "reinforce_pp" or not spec.needs <= supplied:

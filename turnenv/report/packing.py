@@ -29,7 +29,7 @@ class Packed:
         index: gzip, then base64.
         blocks: the same, of `BLOCK` episodes each.
         count: how many episodes there are.
-        left_out: one sentence for each thing that was left out for want of room.
+        left_out: one sentence for each thing that was left out because it did not fit.
     """
 
     index: str

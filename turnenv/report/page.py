@@ -22,7 +22,7 @@ from turnenv.version import __version__
 
 MEGABYTE = 1_000_000
 _OF_THE_PAGE = 1.2
-"""Megabytes for what is no episode: style, script, charts, index."""
+"""Megabytes reserved for all but the episodes: style, script, charts, index."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Plays: episodes with where they come from, as the viewer lists them."""
+"""Plays: episodes and where they come from, as the viewer lists them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Run:
     Attributes:
         id: unique, and stable from report to report.
         title: what the viewer calls it.
-        method: the estimator that it was trained by; "" if nobody said.
+        method: the estimator that it was trained with; "" if unknown.
         seed: of the run; "" if it has none.
     """
 

@@ -17,7 +17,7 @@ def plays_of(paths: Iterable[Path]) -> list[Play]:
     """The plays of files of episodes or groups, and of the folders of evaluations and comparisons.
 
     Raises:
-        ValueError: if there is no such file, one is neither, or there is nothing to show.
+        ValueError: if a path does not exist or holds none of these, or there is nothing to show.
     """
     plays: list[Play] = []
     for path in paths:

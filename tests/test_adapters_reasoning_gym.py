@@ -29,7 +29,8 @@ def test_the_contract_is_kept(name):
 
 
 def test_one_attempt_keeps_the_contract_too():
-    check_env(ReasoningGymEnv("leg_counting"), episodes=2)
+    checked = check_env(ReasoningGymEnv("leg_counting"), episodes=2)
+    assert "snapshot, diverge, restore" in {check.claim for check in checked if not check.unchecked}
 
 
 def solution(task):
@@ -91,15 +92,20 @@ texts = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=4),
 
 
 def check_answer(text):
-    """An answer that can be written reaches reasoning-gym's score as it is, but for white space around it."""
+    """Whether an answer can be written; if so, it reaches reasoning-gym's score but for white space around it."""
     env, scored = ReasoningGymEnv("leg_counting", size=10), []
     env.reset(seed=0)
     env._dataset.score_answer = lambda answer, entry: scored.append(answer) or 0.0
     try:
         env.step(XmlGrammar().answer(text, "I count."))
     except ValueError:
-        return
+        return False
     assert scored == [text.strip()]
+    return True
+
+
+def test_an_ordinary_answer_is_scored_as_it_was_written():
+    assert check_answer(" 12 < 13\n")
 
 
 @given(text=texts)

@@ -138,7 +138,7 @@ def test_a_constructor_names_argument_value_and_what_is_legal(
 
 def test_numpys_numbers_are_taken() -> None:
     env = gymnasium.make("turnenv/CreditChain-v0", length=np.int64(4), noise=np.float32(0.5), clock=np.bool_(True))
-    env.reset(seed=0)
+    assert env.reset(seed=0)[0].startswith("Turn 1 of 4. Position 1 of 4.")
 
 
 def test_positional_arguments_are_checked_and_the_signature_stays() -> None:

@@ -1,7 +1,6 @@
 """Gymnasium's own tools on batches: every vector wrapper, the manual's loop, every autoreset mode."""
 
 import importlib.util
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,19 +239,29 @@ def test_a_sequence_of_skipped_turns_does_not_stop_autoreset():
     assert turnenv.core.turn_infos(infos, 2)[0] is None
 
 
+def episodes_ended(batch, mode, act):
+    """Step until four episodes have ended, or far longer than they can last; return how many ended."""
+    ended = 0
+    for turn in range(500):
+        observations, rewards, terminated, truncated, _ = batch.step(act(turn))
+        over = terminated | truncated
+        assert all(isinstance(text, str) for text in observations)
+        assert np.isfinite(rewards).all()
+        ended += over.sum()
+        if ended >= 4:
+            break
+        if mode is AutoresetMode.DISABLED and over.any():
+            batch.reset(options={"reset_mask": over})
+    return ended
+
+
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_gymnasiums_own_batch_plays_every_id_in_every_mode(env_id, mode):
     batch = gymnasium.make_vec(env_id, num_envs=2, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode})
     batch.action_space.seed(0)
     batch.reset(seed=0)
-    ended = 0
-    while ended < 4:
-        _, _, terminated, truncated, _ = batch.step(batch.action_space.sample())
-        over = terminated | truncated
-        ended += over.sum()
-        if mode is AutoresetMode.DISABLED and over.any():
-            batch.reset(options={"reset_mask": over})
+    assert episodes_ended(batch, mode, lambda turn: batch.action_space.sample()) >= 4
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
@@ -260,15 +269,7 @@ def test_gymnasiums_processes_play_in_every_mode(mode):
     kwargs = {"shared_memory": False, "autoreset_mode": mode}
     batch = gymnasium.make_vec(GUESS, num_envs=2, vectorization_mode="async", vector_kwargs=kwargs)
     batch.reset(seed=0)
-    ended = 0
-    for turn in itertools.count():
-        _, _, terminated, truncated, _ = batch.step((f"{turn}",) * 2)
-        over = terminated | truncated
-        ended += over.sum()
-        if mode is AutoresetMode.DISABLED and over.any():
-            batch.reset(options={"reset_mask": over})
-        if ended >= 4:
-            break
+    assert episodes_ended(batch, mode, lambda turn: (f"{turn}",) * 2) >= 4
     batch.close()
 
 

@@ -155,4 +155,9 @@ def test_check_env_catches_a_broken_environment(broken, said):
 
 
 def test_check_env_takes_a_sound_environment_that_is_not_registered():
-    turnenv.check_env(Sound())
+    checked = turnenv.check_env(Sound())
+    assert [check.claim for check in checked if check.unchecked] == [
+        "coming back to a state is not paid",
+        "no loop earns more than solving",
+        "twins, spec and batches",
+    ]

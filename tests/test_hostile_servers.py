@@ -19,7 +19,7 @@ from tests.mediawiki_server import MediaWikiServer
 from turnenv.actions import XmlGrammar
 from turnenv.judges import EndpointJudge, JudgeError, Message
 from turnenv.net.loop import kept
-from turnenv.search import SearchError
+from turnenv.search import Passage, SearchError
 from turnenv.search.mediawiki import Pace
 from turnenv.search.retrieval import RetrievalSearch
 from turnenv.search.wikipedia import WikipediaSearch
@@ -56,14 +56,17 @@ def open_again() -> None:
 
 def meets(asked: Asked, answered: Answered) -> None:
     open_again()
-    for server, ask in asked.values():
+    for name, (server, ask) in asked.items():
         server.always = answered
-        said = ""
+        said, answer = "", None
         try:
-            ask()
+            answer = ask()
         except (SearchError, JudgeError) as error:
             said = str(error)
         assert len(said.encode()) < 2_000
+        if not said:
+            assert answered.status < 400
+            assert 0.0 <= answer <= 1.0 if name == "judge" else all(isinstance(found, Passage) for found in answer)
 
 
 ABSURD = (

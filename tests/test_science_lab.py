@@ -146,7 +146,8 @@ def test_the_optimum_of_the_easy_one_bounds_the_expert():
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_contract_with_a_player_that_gets_somewhere(env_id):
-    turnenv.check_env(env_id, lambda observation, turn: f"measure {turn % 4}" if turn < 4 else f"law {turn}")
+    checked = turnenv.check_env(env_id, lambda observation, turn: f"measure {turn % 4}" if turn < 4 else f"law {turn}")
+    assert "no loop earns more than solving" in {check.claim for check in checked if not check.unchecked}
 
 
 @pytest.mark.parametrize("kwargs", [{"laws": "murphy"}, {"noise": 0.0}, {"max_turns": 0}])

@@ -148,7 +148,8 @@ def test_turns_telescope_to_the_information_won(data):
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_contract_with_a_player_that_gets_somewhere(env_id):
     asked = ["Is it a river?", "Is its year before 1900?", "Is its continent Europe?", "It is France."]
-    turnenv.check_env(env_id, lambda observation, turn: asked[min(turn // 2, 3)])
+    checked = turnenv.check_env(env_id, lambda observation, turn: asked[min(turn // 2, 3)])
+    assert "coming back to a state is not paid" in {check.claim for check in checked if not check.unchecked}
 
 
 def test_questions_come_in_one_order_whatever_python_hashes_strings_to():

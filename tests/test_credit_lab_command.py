@@ -17,7 +17,8 @@ from benchmarks.credit.suites import chain
 from benchmarks.credit.tuning import ratios, tuned
 from benchmarks.harness.statistics import median_interval
 
-SMALL = ("--suite", "credit/exact", "--blocks", "2", "--batches", "3", "--seeds", "2", "--jobs", "1")
+SMALL = ("--suite", "credit/exact", "--blocks", "2", "--batches", "3", "--seeds", "2", "--jobs", "1",
+         "--methods", "grpo_or,mt_grpo")  # fmt: skip
 
 
 def command(out, *more):
@@ -28,9 +29,16 @@ def tables(out):
     return (out / "credit.md").read_text().partition("## Budget")[0]
 
 
-def test_killed_and_resumed_gives_the_same_tables(tmp_path, capsys):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert main(command(whole)) == 0
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a finished measurement."""
+    out = tmp_path_factory.mktemp("lab") / "whole"
+    assert main(command(out)) == 0
+    return out
+
+
+def test_killed_and_resumed_gives_the_same_tables(whole, tmp_path, capsys):
+    broken = tmp_path / "broken"
     process = subprocess.Popen([sys.executable, "-m", "benchmarks", *command(broken)], stdout=subprocess.DEVNULL)
     while not LabRows(broken).read():
         time.sleep(0.05)
@@ -49,16 +57,15 @@ def test_killed_and_resumed_gives_the_same_tables(tmp_path, capsys):
     assert f"{len(again)} finished already" not in capsys.readouterr().err
 
 
-def test_the_rows_hold_what_the_tables_say(tmp_path):
-    assert main(command(tmp_path, "--methods", "grpo_or,mt_grpo")) == 0
-    rows = LabRows(tmp_path).read()
+def test_the_rows_hold_what_the_tables_say(whole):
+    rows = LabRows(whole).read()
     assert len(rows) == 2 * 4
     assert all(row.exact and row.learning is None for row in rows)
     outcome_only = next(row for row in rows if row.run.method.name == "grpo_or")
     assert outcome_only.figures["direction_outcome"].value == pytest.approx(1.0)
     assert outcome_only.figures["rank_within"].value is None
     assert outcome_only.provenance.versions["numpy"]
-    text = tables(tmp_path)
+    text = tables(whole)
     assert "direction: outcome" in text
     assert "signal/noise" in text
     assert "| GRPO-OR " in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import subprocess
 import sys
@@ -37,21 +39,46 @@ ASKED = [
 ]
 
 
+EACH_IN_A_FORK = """
+import os, sys
+import gymnasium, turnenv
+from turnenv import judges
+for extra, package, code in eval(sys.argv[1]):
+    if os.fork() == 0:
+        sys.modules[package] = None
+        try:
+            exec(code)
+            said = "nothing was raised"
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+        print(repr((package, code, said)), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
+    """What each piece of code raises without its package: an entry of None in `sys.modules` makes an import fail."""
+    folder = tmp_path_factory.mktemp("extras")
+    (folder / "own.parquet").write_bytes(b"PAR1")
+    command = [sys.executable, "-W", "ignore", "-c", EACH_IN_A_FORK, repr(ASKED)]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return {(package, code): text for package, code, text in map(ast.literal_eval, done.stdout.splitlines())}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.parametrize(("extra", "package", "code"), ASKED, ids=[code for *_, code in ASKED])
-def test_a_missing_package_names_its_extra(extra: str, package: str, code: str, tmp_path: Path) -> None:
-    """As without the package: an entry of None in `sys.modules` makes its import fail so."""
-    (tmp_path / "own.parquet").write_bytes(b"PAR1")
-    setup = f"import sys; sys.modules[{package!r}] = None; import gymnasium, turnenv; from turnenv import judges"
-    command = [sys.executable, "-W", "ignore", "-c", f"{setup}\n{code}"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
-    last = done.stderr.strip().splitlines()[-1]
+def test_a_missing_package_names_its_extra(
+    extra: str, package: str, code: str, said: dict[tuple[str, str], str]
+) -> None:
+    last = said[package, code]
     assert re.fullmatch(rf"ModuleNotFoundError: .+ needs {package}\b.*: pip install 'turnenv\[{extra}\]'", last), last
     assert any(re.split(r"[\[<>=!~ ;]", part)[0].replace("-", "_").startswith(package) for part in parts(extra))
 
 
 def environment() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
 
 

@@ -51,7 +51,10 @@ def trained(folder: Path, policy: str, env: Any, **changes: Any) -> Recorder:
     return trainer
 
 
-@pytest.mark.parametrize("credit", ["mt_grpo", "grpo_or", "gigpo"])
+# GiGPO reads the most of an environment: its state keys, too.
+@pytest.mark.parametrize(
+    "credit", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("mt_grpo", "grpo_or")), "gigpo"]
+)
 @pytest.mark.parametrize("make", [frozen_lake, taxi, minigrid, Scratch])
 def test_foreign_environments_are_trained_on(tmp_path: Path, policy: str, make: Any, credit: str) -> None:
     trainer = trained(tmp_path, policy, make, credit=credit)

@@ -1,6 +1,7 @@
 """The rank correlation between the lab's figures and a comparison's results."""
 
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from benchmark_rows import row
 from scipy.stats import spearmanr
 
 from benchmarks.compare.records import RowFile
-from benchmarks.credit.agreement import chance, correlations, results
+from benchmarks.credit.agreement import FIGURES, by_setting, chance, correlations, results
+from benchmarks.credit.evidence_agreement import FIGURE, agreement_rows
 
 TRAINED = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.9], [1.0, 1.1]])
 
@@ -56,3 +58,22 @@ def test_only_seeds_that_every_method_has_finished_are_compared(tmp_path):
         RowFile(tmp_path).append(row(method, seed, exact=exact))
     found = results(tmp_path, "success")
     assert {name: values.tolist() for name, values in found.items()} == {"grpo_or": [0.2], "mt_grpo": [0.3]}
+
+
+def test_the_published_cells_are_correlated_one_by_one():
+    published = Path(__file__).parent.parent / "benchmarks" / "published"
+    *cells, mean = agreement_rows(published / "lab", published / "evidence", "success")
+    (knowing,) = (found for found in cells if found["cell"] == "TriviaSearch, 2 turns, knowing")
+    trained = results(published / "evidence" / "knowing", "success")
+    lab = by_setting(published / "lab", trained)["2 turns"]
+    names = sorted(lab)
+    known = spearmanr([FIGURES[FIGURE](lab[name]) for name in names], [trained[name].mean() for name in names])
+    assert knowing["correlation"] == pytest.approx(known.statistic)
+    assert knowing["low"] <= knowing["correlation"] <= knowing["high"]
+    assert mean["correlation"] == pytest.approx(np.mean([found["correlation"] for found in cells]))
+
+
+def test_an_estimator_that_the_lab_did_not_measure_leaves_too_few(tmp_path):
+    published = Path(__file__).parent.parent / "benchmarks" / "published"
+    with pytest.raises(ValueError, match=r"no cell of .* has 5 estimators"):
+        agreement_rows(tmp_path, published / "evidence", "success")

@@ -80,3 +80,17 @@ def test_paired_p_of_golden_differences():
     assert paired_p([101.0, 202.0, 3.0], [100.0, 200.0, 0.0]) == pytest.approx(0.0741799, abs=1e-6)
     assert paired_p([1.0, 2.0], [1.0, 2.0]) == 1.0
     assert paired_p([2.0, 3.0], [1.0, 2.0]) == 0.0
+
+
+def test_figures_are_those_of_rliable():
+    # rliable 1.2.0, on four cells of ten seeds: aggregate_iqm, probability_of_improvement, run profiles; its own
+    # bootstrap of the interquartile mean gave 0.2995 and 0.4400 with 4,000 draws.
+    rng = np.random.default_rng(0)
+    first = np.clip(rng.beta(2, 3, size=(10, 4)), 0, 1)
+    second = np.round(np.clip(first * 0.8 + rng.normal(0, 0.1, size=(10, 4)), 0, 1), 2)
+    treated, control = list(np.round(first, 2).T), list(second.T)
+    found = interquartile_interval(treated)
+    assert found.value == pytest.approx(0.362)
+    assert (found.low, found.high) == pytest.approx((0.2995, 0.44), abs=0.005)
+    assert probability_of_improvement(treated, control).value == pytest.approx(0.625)
+    assert interquartile_difference(treated, control).value == pytest.approx(0.069)

@@ -25,13 +25,16 @@ examples:
   python -m benchmarks agreement results/credit results/compare
   python -m benchmarks agreement results/credit results/compare --metric success --json
 
-LAB and RUNS are what the commands credit and compare were given as --out. low and high are the ends of the 95 %
-bootstrap interval, with estimators and seeds drawn anew. p, family-wise: how often the largest of all the correlations
-shown would be as large as this one if the results were shuffled over the estimators. "–": all estimators have the same
-figure.
+  # every cell of the evidence that the lab has a setting for, by one figure of the lab, and their mean
+  python -m benchmarks agreement results/credit results/evidence --metric success
+
+LAB and RUNS are what the commands credit and compare (or evidence) were given as --out. low and high are the ends of
+the 95 % bootstrap interval, with estimators and seeds drawn anew. p, family-wise: how often the largest of all the
+correlations shown would be as large as this one if the results were shuffled over the estimators. "–": all estimators
+have the same figure.
 """
 _DRAWS = 2_000
-_LEAST = 5
+LEAST = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,26 +48,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Read both folders and print the table.
+    """Read both folders and print the table: of one comparison, or of the cells of the evidence.
 
     Raises:
         ValueError: if too few methods were measured in both, or no seed was finished by all.
     """
+    from benchmarks.credit.evidence_agreement import agreement_rows, cells_in
     from benchmarks.harness.tables import print_tables
 
+    if cells_in(given.comparison):
+        tables = {"correlations": agreement_rows(given.lab, given.comparison, given.metric)}
+        print_tables(tables, dict.fromkeys(("correlation", "low", "high"), "+.2f"), as_json=given.json)
+        return 0
     trained = results(given.comparison, given.metric)
     settings = by_setting(given.lab, trained)
     if given.setting:
         settings = {name: rows for name, rows in settings.items() if name in given.setting}
     names = sorted(set(trained).intersection(*settings.values()))
-    if not settings or len(names) < _LEAST:
-        raise ValueError(f"a rank correlation needs a setting in which {_LEAST} of the methods compared were measured")
+    if not settings or len(names) < LEAST:
+        raise ValueError(f"a rank correlation needs a setting in which {LEAST} of the methods compared were measured")
     if not len(trained[names[0]]):
         raise ValueError(
             f"{given.comparison} has no seed yet that every method has finished: give the same command again"
         )
-    where = [(setting, figure) for setting in settings for figure in _FIGURES]
-    lab_FN = np.array([[_FIGURES[figure](settings[setting][name]) for name in names] for setting, figure in where])
+    where = [(setting, figure) for setting in settings for figure in FIGURES]
+    lab_FN = np.array([[FIGURES[figure](settings[setting][name]) for name in names] for setting, figure in where])
     trained_NW = np.array([trained[name] for name in names])
     columns = (*correlations(lab_FN, trained_NW), chance(lab_FN, trained_NW.mean(axis=1)))
     titles = ("correlation", "low", "high", "p, family-wise")
@@ -102,7 +110,7 @@ def by_setting(folder: Path, wanted: Mapping[str, Floats]) -> dict[str, dict[str
         method = row.run.method
         if row.learning is not None and not method.options and method.name in wanted:
             found.setdefault(str(row.run.cell.facets["setting"]), {})[method.name] = row
-    return {setting: rows for setting, rows in found.items() if len(rows) >= _LEAST}
+    return {setting: rows for setting, rows in found.items() if len(rows) >= LEAST}
 
 
 def correlations(lab: Floats, trained: Floats) -> tuple[Floats, Floats, Floats]:
@@ -120,8 +128,8 @@ def correlations(lab: Floats, trained: Floats) -> tuple[Floats, Floats, Floats]:
     again = np.full((_DRAWS, len(lab)), np.nan)
     for draw in range(_DRAWS):
         estimators, seeds = rng.integers(N, size=N), rng.integers(W, size=W)
-        again[draw] = _spearman(lab[:, estimators], trained[np.ix_(estimators, seeds)].mean(axis=1))
-    found_F, ends = _spearman(lab, trained.mean(axis=1)), np.full((2, len(lab)), np.nan)
+        again[draw] = spearman(lab[:, estimators], trained[np.ix_(estimators, seeds)].mean(axis=1))
+    found_F, ends = spearman(lab, trained.mean(axis=1)), np.full((2, len(lab)), np.nan)
     known_F = np.isfinite(found_F)
     ends[:, known_F] = np.nanpercentile(again[:, known_F], [2.5, 97.5], axis=0)
     return found_F, ends[0], ends[1]
@@ -139,13 +147,13 @@ def chance(lab: Floats, trained: Floats) -> Floats:
     Returns:
         p of each figure, (F,); 1 where a figure is the same for all estimators.
     """
-    rng, found_F = np.random.default_rng(1), np.nan_to_num(np.abs(_spearman(lab, trained)))
-    greatest = [np.nan_to_num(np.abs(_spearman(lab, rng.permutation(trained)))).max() for _ in range(_DRAWS)]
+    rng, found_F = np.random.default_rng(1), np.nan_to_num(np.abs(spearman(lab, trained)))
+    greatest = [np.nan_to_num(np.abs(spearman(lab, rng.permutation(trained)))).max() for _ in range(_DRAWS)]
     as_large_F = (np.array(greatest)[:, None] >= found_F - 1e-12).sum(axis=0)
     return np.asarray((1 + as_large_F) / (1 + _DRAWS))
 
 
-def _spearman(lab_FN: Floats, trained_N: Floats) -> Floats:
+def spearman(lab_FN: Floats, trained_N: Floats) -> Floats:
     """(F,); NaN where one of the two does not vary."""
     from scipy.stats import rankdata
 
@@ -169,7 +177,7 @@ def _area(row: LabRow) -> float:
     return float(tuned(row.learning, row.run.effort).area.mean())
 
 
-_FIGURES: Mapping[str, Callable[[LabRow], float]] = {
+FIGURES: Mapping[str, Callable[[LabRow], float]] = {
     "signal/noise": lambda row: row.figures["signal_to_noise"].value or 0.0,
     "fewer turns to solve": _speed,
     "area under the tuned curve": _area,

@@ -53,7 +53,7 @@ def test_killed_and_resumed_gives_the_same_tables(whole, tmp_path, capsys):
     again = {row.run_id: row for row in LabRows(broken).read()}
     assert all(again[name] == row for name, row in kept.items())
     assert tables(broken) == tables(whole)
-    assert (broken / "noise.png").exists() is (whole / "noise.png").exists()
+    assert (broken / "noise-dark.svg").exists() is (whole / "noise-dark.svg").exists()
     assert f"{len(again)} finished already" not in capsys.readouterr().err
 
 

@@ -48,7 +48,7 @@ direction and learns least.
 what is written to --out:
   rows.jsonl   one line for each estimator in each cell: settings, provenance, every figure
   credit.md    the tables (the first ones are printed)
-  map.png, profile.png, noise.png
+  map, profile, noise: pictures, each as -light.svg and -dark.svg
 
 A run that was stopped, even by kill -9, goes on when the same command is given again. A row is reused only while the
 files that define its estimator and how it is played are unchanged. More suites, methods and estimators may be added to

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +12,15 @@ import numpy as np
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.records import Effort, LabRow
 from benchmarks.credit.tuning import tuned
-from benchmarks.harness.pictures import COLOURS, MARKERS, new_figure, save
+from benchmarks.harness.pictures import COLOURS, MARKERS, colour_of, new_figure, save_themed
 from benchmarks.harness.statistics import median_interval
 from turnenv.exact import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 Cells = Sequence[tuple[Cell, list[LabRow]]]
 
@@ -31,15 +31,13 @@ PANEL = 20
 def draw(by_suite: Mapping[str, Cells], effort: Effort, folder: Path) -> list[str]:
     """Draw what the rows allow; returns the files' names."""
     cells = list({cell.cell_id: (cell, rows) for some in by_suite.values() for cell, rows in some if rows}.values())
-    drawn = {
-        "map.png": _map([each for each in cells if each[0].budget], effort),
-        "profile.png": _profile(cells),
-        "noise.png": _noise(cells),
+    learned = [each for each in cells if each[0].budget]
+    drawn: dict[str, Callable[[], Figure | None]] = {
+        "map": lambda: _map(learned, effort),
+        "profile": lambda: _profile(cells),
+        "noise": lambda: _noise(cells),
     }
-    for name, figure in drawn.items():
-        if figure is not None:
-            save(figure, folder / name)
-    return [name for name, figure in drawn.items() if figure is not None]
+    return [name for picture, drawing in drawn.items() for name in save_themed(drawing, folder, picture)]
 
 
 def _map(cells: Cells, effort: Effort) -> Figure | None:
@@ -58,7 +56,7 @@ def _map(cells: Cells, effort: Effort) -> Figure | None:
                 ).median
     panels = -(-len(cells) // PANEL)
     width, height = 3.2 + 0.62 * min(len(cells), PANEL), 2.2 + 0.3 * len(titles)
-    figure = new_figure(width, height * panels, dpi=150)
+    figure = new_figure(width, height * panels, dpi=100)
     scale = LogNorm(*_range(turns))
     axes = figure.subplots(panels, squeeze=False).ravel()
     for axis, columns in zip(axes, np.array_split(np.arange(len(cells)), panels), strict=True):
@@ -81,16 +79,19 @@ def _range(turns: Floats) -> tuple[float, float]:
     return (float(known.min()), float(known.max() * 1.01)) if known.size else (1.0, 10.0)
 
 
-def _heat(axis: Axes, turns: Floats, scale: LogNorm) -> AxesImage:
-    """One panel of the map, each field with its number; what was never solved is white."""
-    image = axis.imshow(np.where(np.isfinite(turns), turns, np.nan), aspect="auto", cmap="viridis_r", norm=scale)
+def _heat(axis: Axes, turns: Floats, scale: LogNorm) -> QuadMesh:
+    """One panel of the map, each field with its number; what was never solved is empty."""
+    lines, columns = (np.arange(count + 1) - 0.5 for count in turns.shape)
+    known = np.where(np.isfinite(turns), turns, np.nan)
+    mesh = axis.pcolormesh(columns, lines, known, cmap="viridis_r", norm=scale)
+    axis.invert_yaxis()
     for line, column in np.ndindex(turns.shape):
         value = float(turns[line, column])
         text = "" if math.isnan(value) else "–" if math.isinf(value) else _short(value)
         # The palest colours need dark figures.
-        dark = math.isinf(value) or float(scale(value)) < 0.25
-        axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color="0.2" if dark else "white")
-    return image
+        colour = None if math.isinf(value) else "0.2" if float(scale(value)) < 0.25 else "white"
+        axis.text(column, line, text, ha="center", va="center", fontsize=6.5, color=colour)
+    return mesh
 
 
 def _profile(cells: Cells) -> Figure | None:
@@ -101,13 +102,13 @@ def _profile(cells: Cells) -> Figure | None:
     cell, rows = max(chains, key=lambda each: len(_turns(each)))
     rows = [row for row in rows if not row.skipped]
     columns = min(5, len(rows))
-    figure = new_figure(2.4 * columns, 1.9 * math.ceil(len(rows) / columns) + 0.6, dpi=150)
+    figure = new_figure(2.4 * columns, 1.9 * math.ceil(len(rows) / columns) + 0.6, dpi=100)
     axes = np.atleast_1d(figure.subplots(math.ceil(len(rows) / columns), columns, sharex=True, sharey=True)).ravel()
     for axis, row in zip(axes, rows, strict=False):
         for name, look in (
-            ("true_outcome_share", {"color": "0.2", "ls": "--", "label": "exact, outcome"}),
-            ("true_shaped_share", {"color": "0.55", "ls": ":", "label": "exact, shaped"}),
-            ("share", {"color": COLOURS[1], "marker": "o", "ms": 3, "label": "estimator"}),
+            ("true_outcome_share", {"color": "0.5", "ls": "--", "label": "exact, outcome"}),
+            ("true_shaped_share", {"color": "0.5", "ls": ":", "label": "exact, shaped"}),
+            ("share", {"color": colour_of(1), "marker": "o", "ms": 3, "label": "estimator"}),
         ):
             values = [math.nan if value is None else value for value in row.profiles[name]]
             axis.plot(range(1, len(values) + 1), values, lw=1.2, **look)
@@ -126,7 +127,7 @@ def _noise(cells: Cells) -> Figure | None:
     if not chosen:
         return None
     columns = min(3, len(chosen))
-    figure = new_figure(3.6 * columns, 3.0 * math.ceil(len(chosen) / columns) + 0.9, dpi=150)
+    figure = new_figure(3.6 * columns, 3.0 * math.ceil(len(chosen) / columns) + 0.9, dpi=100)
     axes = np.atleast_1d(figure.subplots(math.ceil(len(chosen) / columns), columns)).ravel()
     labels = list(dict.fromkeys(row.run.method.title for _, rows in chosen for row in rows))
     for axis, (cell, rows) in zip(axes, chosen, strict=False):
@@ -135,7 +136,7 @@ def _noise(cells: Cells) -> Figure | None:
             if point is not None:
                 number = labels.index(row.run.method.title)
                 look: dict[str, Any] = {"marker": MARKERS[number // len(COLOURS) % len(MARKERS)], "ls": "", "ms": 6}
-                axis.plot(*point, color=COLOURS[number % len(COLOURS)], label=row.run.method.title, **look)
+                axis.plot(*point, color=colour_of(number), label=row.run.method.title, **look)
         axis.set_yscale("log")
         axis.set_title(str(cell.facets["setting"]), fontsize=9)
         axis.set_xlabel("bias: 1 - direction (outcome)", fontsize=8)

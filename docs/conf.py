@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from command_line import write_command_line
+from example_report import write_example
 from room_pages import copy_room_pages
 
 from turnenv import __version__
@@ -51,10 +52,17 @@ pygments_dark_style = "a11y-high-contrast-dark"
 
 
 def setup(app):
-    """Put the rooms' pages into the site before Sphinx looks for pages, and let tables be reached with the keyboard."""
+    """Put the rooms' pages into the site before Sphinx looks for pages, and an example report beside them."""
     app.connect("builder-inited", lambda app: copy_room_pages(Path(app.srcdir)))
     app.connect("builder-inited", lambda app: write_command_line(Path(app.srcdir)))
+    app.connect("build-finished", _add_example)
     app.connect("html-page-context", _reachable, priority=900)
+
+
+def _add_example(app, exception):
+    """A report that a visitor can open."""
+    if exception is None and app.builder.format == "html":
+        write_example(Path(app.outdir))
 
 
 def _reachable(app, pagename, templatename, context, doctree):

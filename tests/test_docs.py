@@ -117,6 +117,18 @@ def test_every_page_of_a_room_is_on_the_site(monkeypatch):
     assert set(ROOM_PAGES) == {page for page in (*PAGES, *OTHERS) if not page.startswith("docs/")}
 
 
+def test_the_example_report_is_made_of_published_rows_and_whole_groups(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from example_report import GROUPS, PAGE, write_example
+
+    write_example(tmp_path)
+    text = (tmp_path / PAGE).read_text(encoding="utf-8")
+    assert "Episodes <small>480</small>" in text
+    assert ">Paired differences</h2>" in text
+    assert GROUPS.stat().st_size <= 300_000
+    assert f'href="../{PAGE}"' in read("docs/tutorials/read-a-report.md")
+
+
 def test_a_page_that_promises_something_else_fails(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = Path(tmp_path, "page.md")

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 _DASHES = ("", "7 3", "2 3", "9 3 2 3", "1 4", "5 5", "12 4")
 _SERIES = len(_DASHES)
-_LETTER = 6.7
+_LETTER = 7.7
 """Width of a letter in a row's title, on the wide side, in units of the drawing."""
 _ONE_LINE, _LONGEST = 15, 24
 """Letters of a row's title in one line, and of a line at most."""

@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output (head, less) has enough; the interpreter's last flush must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 3 if isinstance(error, ConnectionError) else 2
     except KeyboardInterrupt:

@@ -31,6 +31,7 @@ ASKED = [
     ("train", "transformers", "import turnenv.policies.chat_frame"),
     ("train", "torch", "import turnenv.policies.generation"),
     ("vllm", "vllm", "import turnenv.policies.vllm"),
+    ("ray", "ray", "from benchmarks.harness.ray_jobs import connect; connect('local')"),
     ("gem", "gem", "import turnenv.adapters.gem as a; a.GemEnv('game:GuessTheNumber-v0').reset(seed=0)"),
     ("textarena", "textarena", "import turnenv.adapters.textarena as a; a.TextArenaEnv('Wordle-v0').reset(seed=0)"),
     ("reasoning-gym", "reasoning_gym", "import turnenv.adapters.reasoning_gym as a; a.ReasoningGymEnv('leg_counting')"),

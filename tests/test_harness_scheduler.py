@@ -1,9 +1,18 @@
+import gc
 import io
+import socket
+import subprocess
 import sys
 import time
+import warnings
+
+import psutil
+import pytest
 
 from benchmarks.harness.progress import Bars, Lines, Status
-from benchmarks.harness.scheduler import Job, log_path, run_jobs, status_path
+from benchmarks.harness.ray_jobs import connect, run_jobs_on_ray
+from benchmarks.harness.rows import JsonLines, Record
+from benchmarks.harness.scheduler import Job, log_path, run_jobs
 
 
 class _Recorder:
@@ -26,62 +35,174 @@ class _Recorder:
         self.events.append(("closed",))
 
 
+class _Rows(JsonLines):
+    """Rows of nothing but a run id."""
+
+    def __init__(self, folder):
+        super().__init__(folder, _Row, 1)
+
+
+class _Row(Record):
+    schema_version: int = 1
+    run_id: str
+
+
+def _on_ray(jobs, folder, *, slots, display):
+    return run_jobs_on_ray(jobs, folder, slots=slots, display=display, rows=_Rows(folder))
+
+
+@pytest.fixture(scope="module")
+def ray():
+    ray = pytest.importorskip("ray", reason="needs turnenv[ray]")
+    connect("local")
+    yield ray
+    ray.shutdown()
+    # Ray forgets its own processes without waiting for them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture(params=["processes", pytest.param("ray", marks=pytest.mark.slow)])
+def run(request):
+    """Both places in which jobs run; what is true of one is true of the other."""
+    if request.param == "processes":
+        return run_jobs
+    request.getfixturevalue("ray")
+    return _on_ray
+
+
 def _job(name, code):
-    return Job(name, f"title of {name}", (sys.executable, "-c", code))
+    return Job(name, f"title of {name}", ("-c", code))
 
 
-def test_all_jobs_run_a_few_at_a_time_and_failures_are_handed_back(tmp_path):
+ROW = """
+import sys
+from pathlib import Path
+with (Path(sys.argv[-1]) / "rows.jsonl").open("a") as file:
+    file.write('{"schema_version": 1, "run_id": "%s"}\\n')
+"""
+STATUS = """
+import sys, time
+from pathlib import Path
+from benchmarks.harness.progress import Status
+from benchmarks.harness.ray_jobs import connect, run_jobs_on_ray
+from benchmarks.harness.rows import JsonLines, Record
+from benchmarks.harness.scheduler import status_path
+Status(2, 5, "return 0.50").write(status_path(Path(sys.argv[-1]), "slow"))
+"""
+
+
+def test_all_jobs_run_a_few_at_a_time_and_failures_are_handed_back(tmp_path, run):
     code = "import os; print('slot', os.environ['SLOT'])"
     jobs = [_job(f"good{number}", code) for number in range(4)]
     jobs.insert(1, _job("bad", "print('before'); raise SystemExit(3)"))
     jobs.insert(2, _job("killed", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
     recorder = _Recorder()
-    failures = run_jobs(jobs, tmp_path, slots=[{"SLOT": "0"}, {"SLOT": "1"}], display=recorder)
+    failures = run(jobs, tmp_path, slots=[{"SLOT": "0"}, {"SLOT": "1"}], display=recorder)
     assert {(failure.job.name, failure.exit_code) for failure in failures} == {("bad", 3), ("killed", -9)}
     assert recorder.most == 2
     assert recorder.events[-1] == ("closed",)
+    started = [event[2] for event in recorder.events if event[0] == "started"]
+    assert started == [job.title for job in jobs]
     assert log_path(tmp_path, "bad").read_text() == "before\n"
     assert log_path(tmp_path, "good3").read_text() in ("slot 0\n", "slot 1\n")
     assert any("FAILED with exit code 3" in event[-1] for event in recorder.events if event[0] == "finished")
 
 
-def test_status_files_reach_the_display(tmp_path):
-    path = status_path(tmp_path, "slow")
-    code = f"""
-import time
-from pathlib import Path
-from benchmarks.harness.progress import Status
-Status(2, 5, "return 0.50").write(Path({str(path)!r}))
-time.sleep(1)
+def test_what_a_job_writes_is_in_the_folder_even_if_it_failed(tmp_path, run):
+    code = ROW % "first" + "(Path(sys.argv[-1]) / 'kept.txt').write_text('kept'); raise SystemExit(1)"
+    assert len(run([_job("bad", code)], tmp_path, slots=[{}], display=_Recorder())) == 1
+    assert [row.run_id for row in _Rows(tmp_path).read()] == ["first"]
+    assert (tmp_path / "kept.txt").read_text() == "kept"
+
+
+def test_status_files_reach_the_display(tmp_path, run):
+    class Satisfied(_Recorder):
+        def progressed(self, slot, status):
+            super().progressed(slot, status)
+            seen.touch()
+
+    recorder, seen = Satisfied(), tmp_path / "seen"
+    wait = f"""
+while not Path({str(seen)!r}).exists():
+    time.sleep(0.1)
 """
-    recorder = _Recorder()
-    assert run_jobs([_job("slow", code)], tmp_path, slots=[{}], display=recorder) == []
+    assert run([_job("slow", STATUS + wait)], tmp_path, slots=[{}], display=recorder) == []
     assert ("progressed", 0, Status(2, 5, "return 0.50")) in recorder.events
+    assert recorder.events[-2][2].startswith("title of slow: return 0.50 (")
 
 
-def test_an_interrupt_ends_the_processes(tmp_path):
+def test_an_interrupt_ends_the_processes(tmp_path, run):
     class Impatient(_Recorder):
         def progressed(self, slot, status):
             raise KeyboardInterrupt
 
-    path, mark = status_path(tmp_path, "long"), tmp_path / "mark"
+    written = tmp_path / "pid"
+    code = f"import os; from pathlib import Path; Path({str(written)!r}).write_text(str(os.getpid()))\n{STATUS}"
+    with pytest.raises(KeyboardInterrupt):
+        run([_job("slow", code + "time.sleep(600)")], tmp_path, slots=[{}], display=Impatient())
+    for _ in range(100):
+        if not psutil.pid_exists(int(written.read_text())):
+            break
+        time.sleep(0.1)
+    assert not psutil.pid_exists(int(written.read_text()))
+
+
+@pytest.mark.slow
+def test_a_job_whose_worker_is_lost_begins_again_once(tmp_path, ray):
     code = f"""
-import time
+import os, signal
 from pathlib import Path
-from benchmarks.harness.progress import Status
-Status(0, 1).write(Path({str(path)!r}))
-time.sleep(3)
-Path({str(mark)!r}).touch()
+tries = Path({str(tmp_path)!r}, "tries %s")
+tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+if len(tries.read_text()) <= %d:
+    os.kill(os.getppid(), signal.SIGKILL)
+    raise SystemExit(7)
 """
-    began = time.monotonic()
+    jobs = [_job("once", code % ("once", 1) + ROW % "once"), _job("ever", code % ("ever", 9) + ROW % "ever")]
+    recorder = _Recorder()
+    (failure,) = _on_ray(jobs, tmp_path, slots=[{}, {}], display=recorder)
+    assert (failure.job.name, failure.exit_code) == ("ever", 1)
+    assert "worker died" in failure.log.read_text()
+    assert [(tmp_path / f"tries {name}").read_text() for name in ("once", "ever")] == ["xx", "xx"]
+    assert [row.run_id for row in _Rows(tmp_path).read()] == ["once"]
+    assert sorted(event[0] for event in recorder.events if event[0] != "progressed") == (
+        ["closed"] + ["finished"] * 2 + ["started"] * 2
+    )
+
+
+@pytest.mark.slow
+def test_a_machine_without_the_folder_says_so_in_the_log(tmp_path, ray, monkeypatch):
+    away = tmp_path / "away"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    away.rmdir()
+    monkeypatch.setattr("benchmarks.harness.ray_jobs.Path.cwd", lambda: away)
+    (failure,) = _on_ray([_job("job", "")], tmp_path, slots=[{}], display=_Recorder())
+    assert f"has no folder {away}" in failure.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there_is_one_error(tmp_path):
+    pytest.importorskip("ray", reason="needs turnenv[ray]")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        code = f"""
+from benchmarks.harness.ray_jobs import connect
+for address in ("auto", "{address}", "ray://{address}", "nonsense"):
     try:
-        run_jobs([_job("long", code)], tmp_path, slots=[{}], display=Impatient())
-    except KeyboardInterrupt:
-        interrupted = True
-    assert interrupted
-    assert time.monotonic() - began < 3
-    time.sleep(max(0.0, 3.5 - (time.monotonic() - began)))
-    assert not mark.exists()
+        connect(address)
+    except (ConnectionError, ValueError) as error:
+        print(type(error).__name__, error)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    said = done.stdout.splitlines()
+    assert said[0].startswith("ConnectionError --ray auto: Could not find any running Ray instance")
+    assert said[1].startswith(f"ConnectionError --ray {address}: no cluster answers there")
+    assert said[2].startswith(f"ConnectionError --ray ray://{address}: no cluster answers there")
+    assert said[3] == "ValueError --ray takes local, auto, host:port or ray://host:port; got 'nonsense'"
 
 
 def test_a_log_gets_one_line_a_run_and_no_control_characters():

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -30,13 +29,14 @@ from benchmarks.compare.records import Row, RowFile, Run, Settings, differences
 from benchmarks.compare.report import write_report
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.methods import Method, own_code, parse_methods
-from benchmarks.harness.options import add_methods, add_seeds, parse_seeds
-from benchmarks.harness.progress import make_display
-from benchmarks.harness.scheduler import Failure, Job, run_jobs
+from benchmarks.harness.options import add_methods, add_ray, add_seeds, parse_seeds
+from benchmarks.harness.places import Place
+from benchmarks.harness.scheduler import Failure, Job
 from benchmarks.harness.settings import add_settings, read_settings
-from turnenv.evaluation.provenance import cores
 from turnenv.policies.model_hash import hash_model
 
+_VARIABLES = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+"""One thread per run, since runs share the cores."""
 EXAMPLES = """\
 examples:
   # the main comparison: trajectory-level GRPO twice and MT-GRPO, three seeds, on this machine
@@ -53,6 +53,9 @@ examples:
   python -m benchmarks compare --model Qwen/Qwen2.5-0.5B-Instruct --device cuda --learning-rate 1e-6 \\
       --env-kwargs '{"max_turns": 4, "max_searches": 3}' --max-turn-tokens 256 \\
       --trainer-kwargs '{"bf16": true, "per_device_train_batch_size": 8}' --out results/qwen
+
+  # the same on a Ray cluster, or stopped here and continued there
+  python -m benchmarks compare --out results/compare --ray auto
 
 what is written to --out:
   report.html  all of it on one page, with the episodes turn by turn: open it in a browser
@@ -88,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="each method gets the learning rate that the comparison in DIR chose for it; nothing is tried again",
     )
     add("--jobs", type=int, default=None, help="processes at once (default: one per core, or one per GPU)")
+    add_ray(parser)
     add_settings(parser, Settings)
 
 
@@ -121,18 +125,19 @@ def run(given: argparse.Namespace) -> int:
     rates, rate_seeds = read_rates(given.rates), read_rate_seeds(given.rate_seeds, seeds)
     if rates and given.rates_from:
         raise ValueError("--rates tries learning rates and --rates-from takes those of another comparison: give one")
-    settings = checked_settings(given)
+    place = Place(given.jobs, given.ray)
+    settings = checked_settings(given, place)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(given.out / ".compare.lock", timeout=0):
             tuning = plan_rates(_validation(settings), methods, rates, rate_seeds)
-            failures, chosen = _choose_rates(tuning, given.out, given.jobs)
+            failures, chosen = _choose_rates(tuning, given.out, place)
             if given.rates_from:
                 chosen = adopt_rates(given.out, given.rates_from, methods)
             if not failures:
                 runs = plan(settings, methods, seeds, chosen)
                 _refuse_other_rates(RowFile(given.out).read(), runs)
-                failures = _run_missing(runs, given.out, given.jobs)
+                failures = _run_missing(runs, given.out, place)
             if RowFile(given.out).read():
                 print(write_report(given.out))
                 print(
@@ -146,21 +151,19 @@ def run(given: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def checked_settings(given: argparse.Namespace) -> Settings:
+def checked_settings(given: argparse.Namespace, place: Place) -> Settings:
     """The settings that a command line gives, checked as far as is possible without a model.
 
     Raises:
         ValueError: if one cannot work; the message names the option.
     """
-    if given.jobs is not None and given.jobs < 1:
-        raise ValueError(f"--jobs must be at least 1; got {given.jobs}")
     asked = read_settings(Settings, given)
     env = check_environment(asked.env)
     check_environment_arguments(env, asked.env_kwargs, "--env-kwargs")
     eval_kwargs = {**asked.env_kwargs, **suite_of(env).eval_kwargs, **asked.eval_kwargs}
     check_environment_arguments(env, eval_kwargs, "--eval-kwargs")
     check_trainer_kwargs(asked.trainer_kwargs, asked.groups * asked.num_generations)
-    found = {"eval_kwargs": eval_kwargs, "model_hash": hash_model(asked.model), "device": _device(asked.device)}
+    found = {"eval_kwargs": eval_kwargs, "model_hash": hash_model(asked.model), "device": place.device(asked.device)}
     return asked.model_copy(update=found)
 
 
@@ -168,11 +171,11 @@ def _validation(settings: Settings) -> Settings:
     return validation_settings(settings, suite_of(check_environment(settings.env)))
 
 
-def _choose_rates(runs: Sequence[Run], folder: Path, jobs: int | None) -> tuple[list[Failure], dict[str, float]]:
+def _choose_rates(runs: Sequence[Run], folder: Path, place: Place) -> tuple[list[Failure], dict[str, float]]:
     """Do the runs that rates are chosen by; return the failures, and the rate of each method."""
     if not runs:
         return [], {}
-    failures = _run_missing(runs, rates_folder(folder), jobs)
+    failures = _run_missing(runs, rates_folder(folder), place)
     wanted = {run.run_id for run in runs}
     return failures, chosen_rates(row for row in RowFile(rates_folder(folder)).read() if row.run_id in wanted)
 
@@ -189,7 +192,7 @@ def _refuse_other_rates(finished: Sequence[Row], runs: Sequence[Run]) -> None:
             )
 
 
-def _run_missing(runs: Sequence[Run], folder: Path, jobs: int | None) -> list[Failure]:
+def _run_missing(runs: Sequence[Run], folder: Path, place: Place) -> list[Failure]:
     finished = RowFile(folder).read()
     if finished and (lines := differences(finished[0].run.settings, runs[0].settings)):
         listed = "\n  ".join(lines)
@@ -201,43 +204,14 @@ def _run_missing(runs: Sequence[Run], folder: Path, jobs: int | None) -> list[Fa
     missing = [run for run in runs if run.run_id not in done]
     print(f"{len(runs)} runs, {len(runs) - len(missing)} finished already; results in {folder}", file=sys.stderr)
     shutil.rmtree(folder / "scratch", ignore_errors=True)
-    slots = _slots(runs[0].settings.device, jobs, len(missing))
     if not missing:
         return []
-    failures = run_jobs(
-        [_job(run, folder) for run in missing],
-        folder,
-        slots=slots,
-        display=make_display(sys.stderr, len(missing), len(slots)),
-    )
+    jobs = [_job(run) for run in missing]
+    failures = place.run(jobs, folder, RowFile(folder), device=runs[0].settings.device, variables=_VARIABLES)
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     return failures
 
 
-def _job(run: Run, folder: Path) -> Job:
-    command = (sys.executable, "-m", "benchmarks.compare.one_run", "--out", str(folder), "--run", run.model_dump_json())
-    return Job(run.run_id, run.title, (*command, "--end-with-stdin"))
-
-
-def _slots(device: str, jobs: int | None, runs: int) -> list[Mapping[str, str]]:
-    """The environment of each process: one thread, since they share the cores, and one GPU if there are any."""
-    gpus = 0
-    if device == "cuda":
-        import torch
-
-        gpus = torch.cuda.device_count()
-    count = min(jobs or gpus or cores(), max(runs, 1))
-    threads = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    return [{**threads, **({"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus else {})} for slot in range(count)]
-
-
-def _device(wanted: str) -> Literal["cpu", "cuda"]:
-    if wanted == "cpu":
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if wanted == "cuda":
-        raise ValueError("--device cuda: PyTorch sees no GPU; use --device cpu, or install PyTorch with CUDA")
-    return "cpu"
+def _job(run: Run) -> Job:
+    arguments = ("-m", "benchmarks.compare.one_run", "--run", run.model_dump_json(), "--end-with-stdin")
+    return Job(run.run_id, run.title, arguments)

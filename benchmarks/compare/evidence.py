@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.compare import command
 from benchmarks.compare.cells import CELLS, SHARED, CellPlan
+from benchmarks.harness.options import add_ray
 
 _LIST = "\n".join(
     f"  {name:15s} {plan.horizon}; {plan.start} start; turn rewards: {plan.rewards}" for name, plan in CELLS.items()
@@ -20,6 +21,9 @@ examples:
 
   # every cell with its own methods and seeds: a day of one core
   python -m benchmarks evidence
+
+  # the same on a Ray cluster
+  python -m benchmarks evidence --ray auto
 
 cells:
 {_LIST}
@@ -37,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seeds", help="as compare takes them (default: the cell's own)")
     add("--out", type=Path, default=Path("results/evidence"), help="folder of the results")
     add("--jobs", type=int, help="processes at once (default: one per core)")
+    add_ray(parser)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -84,6 +89,7 @@ def compare_arguments(cell: str, given: argparse.Namespace) -> argparse.Namespac
     words = ["--methods", given.methods or plan.methods, "--seeds", given.seeds or plan.seeds]
     words += [*_model(cell, plan, given.out), "--out", str(given.out / cell)]
     words += [] if given.jobs is None else ["--jobs", str(given.jobs)]
+    words += [] if given.ray is None else ["--ray", given.ray]
     if plan.rates_from:
         words += ["--rates-from", str(given.out / plan.rates_from)]
     return parser.parse_args([*words, *SHARED, *plan.settings])

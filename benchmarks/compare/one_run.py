@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from benchmarks.harness.scheduler import exit_with_parent, status_path
 from turnenv.adapters import load_env
 from turnenv.adapters.any_env import make_any
 from turnenv.evaluation.provenance import provenance
+from turnenv.policies.model_hash import hash_model
 
 if TYPE_CHECKING:
     from turnenv.types import Episode
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         exit_with_parent()
     print("repeat with: python -m benchmarks.compare.one_run --out", given.out, "--run", repr(given.run), flush=True)
     run = Run.model_validate_json(given.run)
+    _check_model(run.settings)
     began, clock = datetime.now(UTC), time.monotonic()
     status = _Reporter(status_path(given.out, run.run_id), run)
     status.tell(0, "loading")
@@ -44,6 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     spent = row.spent.model_copy(update={"seconds": time.monotonic() - clock})
     RowFile(given.out).append(row.model_copy(update={"spent": spent}))
     status.tell(run.settings.steps, _headline(row.evaluation))
+
+
+def _check_model(settings: Settings) -> None:
+    """Refuse another folder of the model's name, as another machine of a cluster may have it.
+
+    Raises:
+        ValueError: if the folder is not there, or holds something else.
+    """
+    if settings.model_hash.startswith("sha256:"):
+        folder = Path(settings.model).resolve()
+        if not folder.is_dir() or hash_model(settings.model) != settings.model_hash:
+            raise ValueError(
+                f"{folder} on {platform.node()} is not the model that the comparison began with: every machine needs "
+                "the same --model folder at the same path, unchanged until the last run"
+            )
 
 
 def transcripts_path(folder: Path, run_id: str) -> Path:

@@ -14,15 +14,15 @@ from benchmarks.credit.contenders import GIVEN, code_hash
 from benchmarks.credit.records import Effort, LabRows, LabRun, runs_as_json
 from benchmarks.credit.suites import SUITES, cells_of
 from benchmarks.harness.methods import HELP, Method, check_methods, in_report_order, parse_methods
-from benchmarks.harness.options import parse_seeds
-from benchmarks.harness.progress import make_display
-from benchmarks.harness.scheduler import Failure, Job, run_jobs
+from benchmarks.harness.options import add_ray, parse_seeds
+from benchmarks.harness.places import Place
+from benchmarks.harness.scheduler import Failure, Job
 from benchmarks.harness.settings import add_settings, read_settings
 from turnenv.credit import ESTIMATORS
-from turnenv.evaluation.provenance import cores
 
 VARIANTS = ("mt_grpo:accumulate=true", "return_to_go:baseline=loo:scale=none:absent=zero", "oracle:scale=std")
 """Options that change results enough to stand beside every estimator's defaults."""
+_VARIABLES = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 EXAMPLES = """\
 examples:
   # seven cells, every estimator, a few minutes
@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, Effort, "blocks", "batches")
     add("--out", type=Path, default=Path("results/credit"), help="folder of the results")
     add("--jobs", type=int, default=None, help="processes at once (default: one per core)")
+    add_ray(parser)
     add("--list", action="store_true", help="print the suites' cells and do nothing")
 
 
@@ -110,11 +111,12 @@ def run(given: argparse.Namespace) -> int:
             print(name, *(f"  {cell.facets['setting']}: {cell.env_kwargs}" for cell in cells_of(name)), sep="\n")
         return 0
     effort = read_settings(Effort, given, seeds=parse_seeds(given.seeds))
+    place = Place(given.jobs, given.ray)
     methods = methods_of(given.methods or "", given.estimator)
     given.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(given.out / ".credit.lock", timeout=0):
-            failures = _run_missing(plan(cells, methods, effort), given.out, given.jobs or cores())
+            failures = _run_missing(plan(cells, methods, effort), given.out, place)
             print(write_report(given.out, suites, methods, effort))
     except Timeout as error:
         raise ValueError(f"another lab is at work in {given.out}: wait for it, or give another --out") from error
@@ -123,7 +125,7 @@ def run(given: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _run_missing(runs: Sequence[LabRun], folder: Path, processes: int) -> list[Failure]:
+def _run_missing(runs: Sequence[LabRun], folder: Path, place: Place) -> list[Failure]:
     done = {row.run_id for row in LabRows(folder).read()}
     missing: dict[str, list[LabRun]] = {}
     for run in runs:
@@ -134,13 +136,12 @@ def _run_missing(runs: Sequence[LabRun], folder: Path, processes: int) -> list[F
     if not missing:
         return []
     # The longest first, so that no process is left alone with one at the end.
-    jobs = [_job(some, folder) for some in sorted(missing.values(), key=lambda some: -some[0].cell.budget)]
-    slots = [{"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}] * min(max(processes, 1), len(jobs))
-    return run_jobs(jobs, folder, slots=slots, display=make_display(sys.stderr, len(jobs), len(slots)))
+    jobs = [_job(some) for some in sorted(missing.values(), key=lambda some: -some[0].cell.budget)]
+    return place.run(jobs, folder, LabRows(folder), device="cpu", variables=_VARIABLES)
 
 
-def _job(runs: Sequence[LabRun], folder: Path) -> Job:
+def _job(runs: Sequence[LabRun]) -> Job:
     cell = runs[0].cell
     title = str(cell.facets.get("setting", cell.cell_id))
-    command = [sys.executable, "-m", "benchmarks.credit.one_cell", "--out", str(folder), "--name", cell.cell_id]
-    return Job(cell.cell_id, title, (*command, "--runs", runs_as_json(runs), "--end-with-stdin"))
+    arguments = ("-m", "benchmarks.credit.one_cell", "--name", cell.cell_id, "--runs", runs_as_json(runs))
+    return Job(cell.cell_id, title, (*arguments, "--end-with-stdin"))

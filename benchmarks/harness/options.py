@@ -34,6 +34,17 @@ def add_seeds(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_ray(parser: argparse.ArgumentParser) -> None:
+    """Add `--ray`, for the commands whose runs are jobs."""
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="run on Ray, one CPU or one GPU per run: local starts it here, auto takes the cluster that runs here, "
+        "else host:port or ray://host:port; every machine needs turnenv's clone, this folder and a --model folder at "
+        "the same path, and the packages of turnenv[bench,ray]",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`, for the commands whose answer is a table."""
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the table")

@@ -38,9 +38,14 @@ class Status:
     def read(cls, path: Path) -> Status | None:
         """The latest status; None while there is none."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            return cls.parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+
+    @classmethod
+    def parse(cls, text: str) -> Status | None:
+        """The status that a file's content says; None of an empty one."""
+        return cls(**json.loads(text)) if text else None
 
 
 class Display(Protocol):

@@ -62,8 +62,7 @@ class JsonLines(Generic[Finished]):
             content = gzip.decompress(packed.read_bytes())
         else:
             return []
-        whole = content[: content.rfind(b"\n") + 1]
-        return [self._parse(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
+        return self._rows(content)
 
     def append(self, row: Finished) -> bool:
         """Add a row; False if its run id is there already."""
@@ -78,6 +77,19 @@ class JsonLines(Generic[Finished]):
             file.flush()
             os.fsync(file.fileno())
         return True
+
+    def append_all(self, content: bytes) -> None:
+        """Add the whole rows of another file's content, those whose run id is not there yet.
+
+        Raises:
+            ValueError: if a whole line is no row of this schema.
+        """
+        for row in self._rows(content):
+            self.append(row)
+
+    def _rows(self, content: bytes) -> list[Finished]:
+        whole = content[: content.rfind(b"\n") + 1]
+        return [self._parse(number, line) for number, line in enumerate(whole.splitlines(), 1) if line.strip()]
 
     def _parse(self, number: int, line: bytes) -> Finished:
         try:

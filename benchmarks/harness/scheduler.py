@@ -1,9 +1,10 @@
-"""Runs commands in processes of their own, a few at a time; one that fails does not stop the others."""
+"""Runs programs in processes of their own, a few at a time; one that fails does not stop the others."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -18,22 +19,23 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A command to run.
+    """A Python program to run.
 
     Attributes:
         name: unique; names its log and its status file.
         title: what people read.
-        command: the arguments; the process ends when its standard input does, so that it does not outlive its parent.
+        arguments: of the Python interpreter; `--out` and the folder that the job writes to are added. The process ends
+            when its standard input does, so that it does not outlive its parent.
     """
 
     name: str
     title: str
-    command: tuple[str, ...]
+    arguments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A job that did not exit with 0."""
+    """A job that did not exit with 0; if no process of it ended, because it could not start or was lost, it has 1."""
 
     job: Job
     exit_code: int
@@ -88,7 +90,8 @@ def run_jobs(
                     if status is not None:
                         display.progressed(slot, status)
                     continue
-                display.finished(slot, _ending(going, status))
+                seconds = time.monotonic() - going.began
+                display.finished(slot, ending(going.job, going.process.returncode, going.log, status, seconds))
                 if going.process.returncode != 0:
                     failures.append(Failure(going.job, going.process.returncode, going.log))
                 _close(running.pop(slot))
@@ -116,7 +119,7 @@ def _start(job: Job, folder: Path, variables: Mapping[str, str]) -> _Running:
     status_path(folder, job.name).unlink(missing_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            job.command,
+            [sys.executable, *job.arguments, "--out", str(folder)],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -134,9 +137,9 @@ def _close(going: _Running) -> None:
     going.process.wait()
 
 
-def _ending(going: _Running, status: Status | None) -> str:
-    seconds = time.monotonic() - going.began
-    if going.process.returncode != 0:
-        return f"{going.job.title}: FAILED with exit code {going.process.returncode}; see {going.log}"
+def ending(job: Job, exit_code: int, log: Path, status: Status | None, seconds: float) -> str:
+    """What is shown of a job that is over."""
+    if exit_code != 0:
+        return f"{job.title}: FAILED with exit code {exit_code}; see {log}"
     note = f": {status.note}" if status is not None and status.note else ""
-    return f"{going.job.title}{note} ({seconds:.0f} s)"
+    return f"{job.title}{note} ({seconds:.0f} s)"

@@ -82,7 +82,7 @@ def test_kill_9_loses_and_repeats_nothing(tmp_path, model, never_stopped, place)
         os.kill(harness.pid, signal.SIGKILL)
         harness.wait()
         kills += 1
-        _, alive = psutil.wait_procs(children, timeout=30)
+        _, alive = psutil.wait_procs(children, timeout=120)
         assert not alive
         assert (tmp_path / "rows.jsonl").read_bytes().startswith(content)
     assert kills

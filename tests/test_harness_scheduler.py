@@ -199,7 +199,9 @@ for address in ("auto", "{address}", "ray://{address}", "nonsense"):
 """
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     said = done.stdout.splitlines()
-    assert said[0].startswith("ConnectionError --ray auto: Could not find any running Ray instance")
+    assert said[0].startswith(
+        "ConnectionError --ray auto: no cluster answers there: Could not find any running Ray instance"
+    )
     assert said[1].startswith(f"ConnectionError --ray {address}: no cluster answers there")
     assert said[2].startswith(f"ConnectionError --ray ray://{address}: no cluster answers there")
     assert said[3] == "ValueError --ray takes local, auto, host:port or ray://host:port; got 'nonsense'"

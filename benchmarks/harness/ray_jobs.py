@@ -46,6 +46,7 @@ def connect(address: str) -> None:
         ConnectionError: if there is no cluster at the address.
         ValueError: if it is no address.
     """
+    at = _host_and_port(address)
     with needs("ray", "--ray"):
         import ray
         from ray import cloudpickle
@@ -60,24 +61,22 @@ def connect(address: str) -> None:
         sizes = {"num_cpus": cores(), "object_store_memory": _OBJECT_STORE_BYTES}
         ray.init(address=address, include_dashboard=False, **sizes, **quiet)
         return
-    _check_reachable(address)
     try:
+        if at is not None:
+            # Ray itself would try for two minutes, and then exit.
+            socket.create_connection(at, _CONNECT_SECONDS).close()
         ray.init(address=address, **quiet)
-    except ConnectionError as error:
-        raise ConnectionError(f"--ray {address}: {error}") from error
-
-
-def _check_reachable(address: str) -> None:
-    """Refuse within seconds what Ray would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if address == "auto":
-        return
-    if not (host and colon and port.isdecimal()):
-        raise ValueError(f"--ray takes local, auto, host:port or ray://host:port; got {address!r}")
-    try:
-        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
-        raise ConnectionError(f"--ray {address}: no cluster answers there ({error})") from error
+        raise ConnectionError(f"--ray {address}: no cluster answers there: {error}") from error
+
+
+def _host_and_port(address: str) -> tuple[str, int] | None:
+    if address in ("local", "auto"):
+        return None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise ValueError(f"--ray takes local, auto, host:port or ray://host:port; got {address!r}")
+    return host, int(port)
 
 
 def cluster_has(resource: str) -> int:

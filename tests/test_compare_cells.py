@@ -9,10 +9,11 @@ from benchmarks.compare import evidence
 from benchmarks.compare.cells import CELLS
 from benchmarks.compare.command import checked_settings
 from benchmarks.harness.methods import parse_methods
+from benchmarks.harness.places import Place
 
 
 def _given(tmp_path, **changes):
-    return argparse.Namespace(**{"methods": None, "seeds": None, "jobs": None, "out": tmp_path, **changes})
+    return argparse.Namespace(**{"methods": None, "seeds": None, "jobs": None, "ray": None, "out": tmp_path, **changes})
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -24,7 +25,7 @@ def test_a_cell_is_what_compare_takes(name, tmp_path):
     if plan.lesson:
         assert asked.model == str(evidence.start_folder(name, tmp_path))
     else:
-        assert checked_settings(asked).model_hash.startswith("sha256:")
+        assert checked_settings(asked, Place(asked.jobs, asked.ray)).model_hash.startswith("sha256:")
 
 
 def test_rates_are_taken_from_a_cell_that_tries_them_for_those_methods():
@@ -44,8 +45,8 @@ def test_cells_that_share_a_start_teach_it_alike(tmp_path):
 
 
 def test_methods_and_seeds_of_the_command_line_come_first(tmp_path):
-    asked = evidence.compare_arguments("weak", _given(tmp_path, methods="gdpo", seeds="7,", jobs=1))
-    assert (asked.methods, asked.seeds, asked.jobs) == ("gdpo", "7,", 1)
+    asked = evidence.compare_arguments("weak", _given(tmp_path, methods="gdpo", seeds="7,", jobs=1, ray="auto"))
+    assert (asked.methods, asked.seeds, asked.jobs, asked.ray) == ("gdpo", "7,", 1, "auto")
 
 
 def test_a_starting_point_is_taught_once(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ PAGES = {
     "turnenv/adapters/README.md": (1, 0),
     "turnenv/policies/README.md": (1, 1),
     "turnenv/credit/README.md": (1, 0),
-    "turnenv/report/README.md": (1, 0),
+    "turnenv/report/README.md": (2, 0),
     "turnenv/training/README.md": (0, 1),
     "docs/concepts.md": (3, 0),
     "docs/start.md": (4, 0),

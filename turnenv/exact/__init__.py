@@ -1,6 +1,7 @@
 """Exact solutions of families with few states: optimal values, values of any policy, its gradient, beliefs."""
 
 from turnenv.exact.model import Enumerable, Floats, TabularModel, as_seen, tabular_model
+from turnenv.exact.played import true_advantages
 from turnenv.exact.solve import (
     Objective,
     Rollouts,
@@ -35,5 +36,6 @@ __all__ = [
     "simulate",
     "softmax",
     "tabular_model",
+    "true_advantages",
     "visitation",
 ]

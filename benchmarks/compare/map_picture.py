@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.compare.evidence_map import BASELINES, TARGET, Place, Verdict
-from benchmarks.harness.pictures import curve_style, new_figure, save
+from benchmarks.harness.pictures import colour_of, curve_style, new_figure, save_themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_LOOKS: dict[Verdict, tuple[str, str]] = {
-    "helped": ("#0072B2", "^"),
-    "harmed": ("#D55E00", "v"),
-    "not shown": ("0.45", "o"),
-}
-"""Verdict → colour and marker, so that colour is never alone."""
+_MARKERS: dict[Verdict, str] = {"helped": "^", "harmed": "v", "not shown": "o"}
 
 
-def draw_map(found: Sequence[Place], path: Path) -> None:
-    """One line per cell, one panel per baseline: right of 0, credit by turn has more success.
+def draw_map(found: Sequence[Place], folder: Path) -> None:
+    """Write `map-light.svg` and `map-dark.svg`: one line per cell, one panel per baseline; right of 0 is better.
 
     Args:
         found: at least one place.
-        path: of the picture.
+        folder: of the pictures.
     """
+    save_themed(partial(_figure, found), folder, "map")
+
+
+def _figure(found: Sequence[Place]) -> Figure:
     names = list(dict.fromkeys(place.cell for place in found))
     with curve_style():
         figure = new_figure(9.6, 0.42 * len(names) + 1.7, dpi=150)
@@ -41,18 +42,18 @@ def draw_map(found: Sequence[Place], path: Path) -> None:
             "▲ helped, ▼ harmed (the interval excludes 0), ○ not shown.",
             fontsize=8,
         )
-        save(figure, path)
+    return figure
 
 
 def _draw_panel(axis: Axes, places: Sequence[Place], names: Sequence[str]) -> None:
-    axis.axvline(0.0, color="0.35", linewidth=1)
+    axis.axvline(0.0, color="0.5", linewidth=1)
+    # The marker says it too, so that colour is never alone.
+    colours: dict[Verdict, str] = {"helped": colour_of(1), "harmed": colour_of(3), "not shown": "0.5"}
     for place in places:
-        line, (colour, marker) = names.index(place.cell), _LOOKS[place.verdict]
-        values, interval = list(place.differences.values()), place.interval
-        axis.plot(values, [line + 0.2] * len(values), ".", color=colour, alpha=0.5, markersize=4)
-        axis.errorbar(
-            interval.mean, line - 0.1, xerr=interval.half_width, color=colour, marker=marker, mfc="white", capsize=3
-        )
+        line, colour, interval = names.index(place.cell), colours[place.verdict], place.interval
+        values, marker = list(place.differences.values()), _MARKERS[place.verdict]
+        axis.plot(values, [line + 0.2] * len(values), ".", color=colour, alpha=0.6, markersize=4)
+        axis.errorbar(interval.mean, line - 0.1, xerr=interval.half_width, color=colour, marker=marker, capsize=3)
 
 
 def _label(found: Sequence[Place], name: str) -> str:

@@ -23,7 +23,7 @@ from benchmarks.harness.tables import markdown
 
 
 def write_summary(folder: Path) -> str:
-    """Write `summary.md`, `map.png`, `cells.png` and `profile.png`.
+    """Write `summary.md`, and the pictures of the map, the cells and the profiles.
 
     Returns:
         The text.
@@ -40,7 +40,7 @@ def write_summary(folder: Path) -> str:
     text = render(cells)
     (folder / "summary.md").write_text(text, encoding="utf-8")
     if found := places(cells):
-        draw_map(found, folder / "map.png")
+        draw_map(found, folder)
     draw_cells(cells, folder / "cells.png")
     draw_profiles(cells, folder / "profile.png")
     return text

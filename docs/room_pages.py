@@ -42,6 +42,7 @@ TITLES = {"turnenv/envs/README.md": "Play them", "turnenv/questions/README.md": 
 SECTIONS = {"README.md": "Compare methods"}
 """Pages of which the site has one section."""
 
+_PICTURE = re.compile(r'<picture>\s*<source [^>]*srcset="([^"]+)">\s*<img alt="([^"]*)" src="([^"]+)">\s*</picture>')
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -58,12 +59,30 @@ def copy_room_pages(site: Path) -> None:
         if source in TITLES:
             text = re.sub(r"\A# .*", f"# {TITLES[source]}", text)
         text = _LINK.sub(lambda link: _relink(link, Path(source), Path(target), site), text)  # noqa: B023 (used at once)
+        text = _PICTURE.sub(lambda found: _for_both_themes(found, Path(source), Path(target), site), text)  # noqa: B023
         if target.endswith("/index.md"):
             text += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
         path = site / target
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+
+
+def _for_both_themes(found: re.Match[str], source: Path, target: Path, site: Path) -> str:
+    """A picture that GitHub switches by the reader's theme, as two that the site switches by its own."""
+    dark, described, light = found.groups()
+    shown = []
+    for theme, address in (("light", light), ("dark", dark)):
+        name = _copied(source.parent / address, target, site)
+        shown.append(f"```{{image}} {name}\n:class: only-{theme}\n:alt: {described}\n```")
+    return "\n\n".join(shown)
+
+
+def _copied(picture: Path, target: Path, site: Path) -> str:
+    """Put a picture beside the page that shows it; returns its name."""
+    (site / target.parent).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / picture, site / target.parent / picture.name)
+    return picture.name
 
 
 def _section(text: str, title: str) -> str:
@@ -84,10 +103,7 @@ def _relink(link: re.Match[str], source: Path, target: Path, site: Path) -> str:
     if not (ROOT / file).exists():
         raise FileNotFoundError(f"{source} links to {address}, and there is no {file}")
     if picture:
-        copied = target.parent / Path(file).name
-        (site / copied.parent).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / file, site / copied)
-        return f"![{words}]({copied.name})"
+        return f"![{words}]({_copied(Path(file), target, site)})"
     if file not in ROOM_PAGES:
         return words
     there = Path(os.path.relpath(ROOM_PAGES[file], target.parent)).as_posix()

@@ -33,8 +33,8 @@ def test_cells_are_summed_up(tmp_path):
     # All nine pairs are won from the weak start; of the other nine, 4 are won and 4 tied: (1 + 6/9) / 2.
     (line,) = (line for line in text.splitlines() if line.startswith("| GRPO-OR ") and "[" in line)
     assert line.split("|")[5].split()[0] == "0.81"
-    for picture in ("profile.png", "cells.png"):
-        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+    for picture in ("profile", "cells"):
+        assert all("MT-GRPO</text>" in (tmp_path / f"{picture}-{theme}.svg").read_text() for theme in ("light", "dark"))
     assert "knowing start" in (tmp_path / "map-dark.svg").read_text()
 
 

@@ -41,8 +41,8 @@ def write_summary(folder: Path) -> str:
     (folder / "summary.md").write_text(text, encoding="utf-8")
     if found := places(cells):
         draw_map(found, folder)
-    draw_cells(cells, folder / "cells.png")
-    draw_profiles(cells, folder / "profile.png")
+    draw_cells(cells, folder)
+    draw_profiles(cells, folder)
     return text
 
 

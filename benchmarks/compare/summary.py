@@ -52,7 +52,7 @@ def render(cells: Sequence[Cell]) -> str:
     the_map = [
         "## Where credit by turn helped",
         "Success of MT-GRPO minus the baseline's after the same training, in points, the same seeds. **helped** and "
-        "**harmed**: the 95 % interval excludes 0; not shown: it does not.",
+        "**harmed**: the 95 % interval excludes 0, not corrected for their number; not shown: it does not.",
         map_table(found),
     ]
     return (

@@ -1,5 +1,6 @@
 """The rank correlation between the lab's figures and a comparison's results."""
 
+from argparse import Namespace
 from itertools import permutations
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from benchmark_rows import row
 from scipy.stats import spearmanr
 
 from benchmarks.compare.records import RowFile
-from benchmarks.credit.agreement import FIGURES, by_setting, chance, correlations, results
+from benchmarks.credit.agreement import FIGURES, by_setting, chance, correlations, results, run
 from benchmarks.credit.evidence_agreement import FIGURE, agreement_rows
 
 TRAINED = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.9], [1.0, 1.1]])
@@ -77,3 +78,10 @@ def test_an_estimator_that_the_lab_did_not_measure_leaves_too_few(tmp_path):
     published = Path(__file__).parent.parent / "benchmarks" / "published"
     with pytest.raises(ValueError, match=r"no cell of .* has 5 estimators"):
         agreement_rows(tmp_path, published / "evidence", "success")
+
+
+def test_the_published_table_is_made_of_the_published_rows(capsys):
+    published = Path(__file__).parent.parent / "benchmarks" / "published"
+    folders = {"lab": published / "lab", "comparison": published / "evidence"}
+    run(Namespace(**folders, metric="success", setting=None, json=False))
+    assert capsys.readouterr().out.strip() in (published / "lab" / "agreement.md").read_text(encoding="utf-8")

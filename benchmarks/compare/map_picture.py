@@ -53,7 +53,9 @@ def _draw_panel(axis: Axes, places: Sequence[Place], names: Sequence[str]) -> No
         line, colour, interval = names.index(place.cell), colours[place.verdict], place.interval
         values, marker = list(place.differences.values()), _MARKERS[place.verdict]
         axis.plot(values, [line + 0.2] * len(values), ".", color=colour, alpha=0.6, markersize=4)
-        axis.errorbar(interval.mean, line - 0.1, xerr=interval.half_width, color=colour, marker=marker, capsize=3)
+        # A t-interval knows no bounds; a difference of two shares cannot leave ±100 points.
+        ends = [[interval.mean - max(interval.low, -100.0)], [min(interval.high, 100.0) - interval.mean]]
+        axis.errorbar(interval.mean, line - 0.1, xerr=ends, color=colour, marker=marker, capsize=3)
 
 
 def _label(found: Sequence[Place], name: str) -> str:

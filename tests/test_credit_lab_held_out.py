@@ -71,7 +71,7 @@ def test_a_long_map_wraps_into_panels_that_share_one_scale():
     first, second, bar = figure.axes
     shown = [label.get_text() for axis in (first, second) for label in axis.get_xticklabels()]
     assert shown == [str(n) for n in range(PANEL + 5)]
-    assert first.images[0].norm is second.images[0].norm
+    assert first.collections[0].norm is second.collections[0].norm
     assert bar.get_ylabel() == "turns"
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 HEADLINE = "grpo_or,grpo_mr,mt_grpo"
-METHODS = f"{HEADLINE},gdpo,aw_grpo,placebo,turn_gae:rewards=turn,turn_gae:rewards=outcome"
-"""The last two are MT-PPO and PPO-OR; placebo hands each turn's advantage to another turn."""
 GROUP_METHODS = f"{HEADLINE},gdpo,aw_grpo,placebo"
-"""Those that need no critic."""
+"""Those that need no critic; placebo hands each turn's advantage to another turn."""
+METHODS = f"{GROUP_METHODS},turn_gae:rewards=turn,turn_gae:rewards=outcome"
+"""The last two are MT-PPO and PPO-OR."""
 
 SHARED = ("--groups", "4", "--num-generations", "8", "--max-turn-tokens", "64")
 """What all cells share; fixed before any of their runs, as are the starting points."""

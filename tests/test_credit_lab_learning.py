@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from benchmarks.credit import contenders
 from benchmarks.credit.cells import Cell, Problem
 from benchmarks.credit.contenders import Contender
 from benchmarks.credit.learning import learn
+from benchmarks.credit.truth import evaluate_all
 from benchmarks.harness.methods import Method
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -49,3 +51,22 @@ def test_a_run_ends_with_its_budget_or_at_the_threshold():
     assert np.array_equal(kept.turns, fast.turns)
     assert np.all(kept.final > fast.final)
     assert np.all((kept.area > 0.9) & (kept.area < 1.0))
+
+
+def test_the_oracle_of_the_outcome_is_no_ceiling_since_it_is_silent_once_the_outcome_is_lost(monkeypatch):
+    cell = Cell(env_kwargs={"length": 8, "actions": 6}, group_size=16, budget=16 * 64 * 8)
+    turnwise = np.median(run("mt_grpo", cell, rates=(30.0,)).episodes)
+    outcome = np.median(run("oracle", cell, rates=(30.0,), scale="std").episodes)
+    monkeypatch.setattr(contenders, "evaluate_all", lambda model, policies, _: evaluate_all(model, policies, "shaped"))
+    whole = np.median(run("oracle", cell, rates=(30.0,), scale="std").episodes)
+    assert outcome >= 2 * turnwise
+    assert whole <= 1.5 * turnwise
+
+
+def test_the_oracle_of_the_outcome_keeps_up_where_an_error_ends_the_episode():
+    cell = Cell(env_kwargs={"length": 8, "errors": "fatal"}, budget=100 * 32 * 8)
+    turnwise, outcome = (
+        np.median(run(name, cell, rates=(30.0,), **options).episodes)
+        for name, options in (("mt_grpo", {}), ("oracle", {"scale": "std"}))
+    )
+    assert outcome <= turnwise

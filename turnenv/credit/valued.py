@@ -97,8 +97,8 @@ def oracle(batch: TurnBatch, *, scale: Scale = "none") -> NDArray[np.float64]:
     """The true advantage of each action taken, known only for a solved environment: a reference, not a ceiling.
 
     Unscaled, its expected gradient is the policy gradient (Sutton et al. 2000), the steepest way up for small steps.
-    With large ones others can be faster: it weighs turns by what is at stake in them now, where a z-score for each
-    turn takes a step of the same size in every turn that is not solved yet. Needs ``true_advantages``.
+    It is no ceiling where it is the truth about the outcome alone, as in the credit lab: once an error has lost the
+    outcome, the truth is 0 for every later turn, while right turn rewards still teach there. Needs ``true_advantages``.
 
     Args:
         batch: B trajectories of at most K turns, with `true_advantages`.

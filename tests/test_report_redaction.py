@@ -52,7 +52,33 @@ def test_no_number_changes():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "says"), [("(", "'(' is none: missing )"), ("x*", "matches nothing at all: write + in place of *")]
+    ("patterns", "left"),
+    [
+        # The first takes a part of what the second matches.
+        (["acme", r"key: acme-\d+"], "my [redacted: 14 characters], and"),
+        # The second matches what the first writes.
+        ([r"\d+", "redacted"], "my key: acme-[redacted: 4 characters], and"),
+        # They overlap; they touch.
+        (["key: acme", r"acme-\d+"], "my [redacted: 14 characters], and"),
+        (["key: ", r"acme-\d+"], "my [redacted: 5 characters][redacted: 9 characters], and"),
+        # Places between characters hold no text.
+        ([r"\b", r"\d+|(?=a)"], "my key: acme-[redacted: 4 characters], and"),
+    ],
+)
+def test_every_pattern_reads_the_recorded_text(patterns, left):
+    redactor = Redactor(map(pattern_of, patterns))
+    assert redactor.text("my key: acme-1234, and") == left
+    assert redactor.count == left.count("redacted:")
+
+
+def test_tokens_stay_where_nothing_is_replaced():
+    redactor = Redactor([pattern_of(r"\b")])
+    assert [play.member for play in redactor.plays(private_plays())] == [play.member for play in private_plays()]
+    assert redactor.said().startswith("--redact matched nothing")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"), [("(", "'(' is none: missing )"), ("x*", "matches the empty text too: write + in place of *")]
 )
 def test_a_pattern_that_cannot_be_used_is_refused(pattern, says, tmp_path, capsys):
     with pytest.raises(ValueError, match=re.escape(says)):

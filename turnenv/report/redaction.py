@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from turnenv.groups import Member
 from turnenv.report.plays import Play
 from turnenv.types import Episode, Turn
 
-Patterns = Sequence[re.Pattern[str]]
 _COVERED = "█"
 
 
@@ -18,22 +17,24 @@ class Redactor:
     """Replaces matches in texts and counts them.
 
     Args:
-        patterns: tried one after the other.
+        patterns: of what is private; matches that overlap become one, and a match of no characters is none.
 
     Attributes:
         count: how many matches were replaced so far.
     """
 
-    def __init__(self, patterns: Patterns = ()) -> None:
+    def __init__(self, patterns: Iterable[re.Pattern[str]] = ()) -> None:
         self._patterns = tuple(patterns)
         self.count = 0
 
     def text(self, text: str) -> str:
         """The text, each match replaced by `[redacted: 12 characters]`."""
-        for pattern in self._patterns:
-            text, found = pattern.subn(_length, text)
-            self.count += found
-        return text
+        shown, end = [], 0
+        for first, last in self._spans(text):
+            shown += [text[end:first], _length(last - first)]
+            end = last
+            self.count += 1
+        return "".join([*shown, text[end:]])
 
     def said(self) -> str:
         """What a command prints of it."""
@@ -72,24 +73,34 @@ class Redactor:
         return replace(member, episode=self.episode(member.episode), tokens=tokens)
 
     def _in(self, *texts: str) -> bool:
-        return any(pattern.search(text) for pattern in self._patterns for text in texts)
+        return any(map(self._spans, texts))
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """First and last + 1 of what is private, in order; every pattern reads the text as it was recorded."""
+        found = [match.span() for pattern in self._patterns for match in pattern.finditer(text) if match[0]]
+        spans: list[tuple[int, int]] = []
+        for first, last in sorted(found):
+            if spans and first < spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(last, spans[-1][1]))
+            else:
+                spans.append((first, last))
+        return spans
 
 
 def pattern_of(text: str) -> re.Pattern[str]:
     """Compile a pattern of what is private.
 
     Raises:
-        ValueError: if it is no regular expression, or matches the empty text and so every text everywhere.
+        ValueError: if it is no regular expression, or matches the empty text, so that it names nothing private.
     """
     try:
         pattern = re.compile(text)
     except re.error as error:
         raise ValueError(f"--redact takes a regular expression; {text!r} is none: {error}") from error
     if pattern.search("") is not None:
-        raise ValueError(f"--redact {text!r} matches nothing at all: write + in place of *")
+        raise ValueError(f"--redact {text!r} matches the empty text too: write + in place of *")
     return pattern
 
 
-def _length(match: re.Match[str]) -> str:
-    count = len(match[0])
+def _length(count: int) -> str:
     return f"[redacted: {count:,} character{'s' * (count != 1)}]"

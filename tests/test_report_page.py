@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import random
 import re
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_what_does_not_fit_is_left_out_and_named():
     html, packed = page("t", shown, METHODS, max_mb=1.5)
     assert packed.count < 400
     assert len(html) < 1_500_000
-    assert packed.left_out[-1] == f"{400 - packed.count} of 400 episodes are left out."
+    assert packed.left_out == (f"{400 - packed.count} of 400 episodes are left out.",)
     index = unpacked(html, "index")
     assert len(index["index"]["id"]) == packed.count
     assert index["meta"]["leftOut"] == list(packed.left_out)
@@ -110,8 +111,17 @@ def test_tokens_go_first():
     long = [Member(episode((0.0,), 1.0, text="a b"), tokens=(("x" * 40_000 + str(n),),)) for n in range(200)]
     html, packed = page("t", plays_of_groups(Run("r", "r"), [Group("r", 1, 0, "", {}, tuple(long))]), max_mb=1.21)
     assert packed.count == 200
-    assert packed.left_out
+    assert packed.left_out == ("Tokens are left out.",)
     assert unpacked(html, "block-0")[0]["tokens"] is None
+
+
+def test_long_texts_of_the_environment_go_before_episodes():
+    noise = random.Random(0).randbytes(30_000).hex()
+    long = [episode((0.0,), 1.0, text=noise[number : number + 50_000]) for number in range(3)]
+    html, packed = page("t", plays_of_episodes(long), max_mb=1.35)
+    assert packed.count == 3
+    assert packed.left_out == ("Texts of the environment are cut in the middle beyond 2,000 characters.",)
+    assert "[… 48,000 characters left out …]" in unpacked(html, "block-0")[0]["seen"][0]
 
 
 def test_ids_of_links_are_of_the_episodes_and_unique():

@@ -137,14 +137,15 @@ def detail_of(
 ) -> dict[str, Any]:
     """The texts of an episode, and what its receipts are made of."""
     turns, outcome, member = play.episode.turns, play.episode.outcome, play.member
+    *seen, last = (_cut(text, kept.longest) for text in texts_seen(play))
     return {
-        "seen": [_cut(turn.observation, kept.longest) for turn in turns],
+        "seen": seen,
         "said": [turn.action for turn in turns],
         "thought": [turn.reasoning for turn in turns],
         "parts": [_parts(turn.reward_components, numbers) for turn in turns],
         "valid": [turn.valid_action for turn in turns],
         "keys": [str(turn.state_key) for turn in turns],
-        "last": _cut(play.episode.final_observation, kept.longest),
+        "last": last,
         "fault": outcome.fault,
         "outcome": _parts(outcome.components, numbers),
         "z": None if score is None else {name: _numbers(value) for name, value in score.items()},
@@ -152,6 +153,11 @@ def detail_of(
         "tokens": member.tokens if tokens else None,
         "logprobs": [_numbers(turn.logprobs) for turn in turns] if tokens else None,
     }
+
+
+def texts_seen(play: Play) -> list[str]:
+    """The texts of the environment: each turn's observation, and the last one."""
+    return [*(turn.observation for turn in play.episode.turns), play.episode.final_observation]
 
 
 def _cut(text: str, longest: int | None) -> str:

@@ -6,12 +6,12 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from turnenv.report.columns import Column, Scores, columns_of, pair_of, scores_of
-from turnenv.report.contents import BLOCK, Kept, components_of, detail_of, index_of
+from turnenv.report.contents import BLOCK, Kept, components_of, detail_of, index_of, texts_seen
 from turnenv.report.plays import Play
 
 _WITH_TOKENS = 500
@@ -68,24 +68,30 @@ def pack(
     """
     texts = plays if shown is None else shown
     columns, scores, chosen = columns_of(plays, methods), scores_of(plays), list(range(len(plays)))
-    left_out: list[str] = []
-    stages = (
-        (Kept(), ""),
-        (Kept(tokens=_WITH_TOKENS), f"Tokens are left out of all but {_WITH_TOKENS:,} episodes."),
-        (Kept(tokens=0), "Tokens are left out of these episodes too."),
-        (Kept(0, _LONG_TEXT), f"Texts of the environment are cut in the middle beyond {_LONG_TEXT:,} characters."),
-    )
-    blocks: tuple[str, ...] = ()
-    for kept, sentence in stages:
-        left_out += [sentence] if sentence else []
-        blocks = _blocks(texts, scores, chosen, kept)
+    blocks, kept, left_out = tuple[str, ...](), Kept(), list[str]()
+    for kept, sentences in _stages(texts):
+        left_out, blocks = sentences, _blocks(texts, scores, chosen, kept)
         if sum(map(len, blocks)) <= room:
             break
     else:
-        chosen, blocks = _sampled(texts, scores, columns, blocks, room, stages[-1][0])
-        left_out.append(f"{len(plays) - len(chosen):,} of {len(plays):,} episodes are left out.")
+        chosen, blocks = _sampled(texts, scores, columns, blocks, room, kept)
+        left_out = [*left_out, f"{len(plays) - len(chosen):,} of {len(plays):,} episodes are left out."]
     index = index_of(plays, columns, scores, chosen, title, left_out, opens_episodes)
     return Packed(_squeezed(index), blocks, len(chosen), tuple(left_out))
+
+
+def _stages(plays: Sequence[Play]) -> Iterator[tuple[Kept, list[str]]]:
+    """From all to least: what is kept of every episode, and the sentences that say what is left out."""
+    yield Kept(), []
+    holding = sum(play.member.tokens is not None for play in plays)
+    if holding > _WITH_TOKENS:
+        yield Kept(tokens=_WITH_TOKENS), [f"Tokens are left out of all but {_WITH_TOKENS:,} episodes."]
+    without = ["Tokens are left out."] if holding else []
+    if holding:
+        yield Kept(tokens=0), without
+    if any(len(text) > _LONG_TEXT for play in plays for text in texts_seen(play)):
+        cut = f"Texts of the environment are cut in the middle beyond {_LONG_TEXT:,} characters."
+        yield Kept(0, _LONG_TEXT), [*without, cut]
 
 
 def _sampled(

@@ -69,10 +69,11 @@ def test_faults_may_be_taken_out(tmp_path):
 
 
 def test_another_configuration_is_refused_by_name(tmp_path):
-    keep_settings(tmp_path, {"model": "a", "stop": ("x",)})
-    keep_settings(tmp_path, {"model": "a", "stop": ["x"]})
+    kept = {"model": "a", "environments": []}
+    keep_settings(tmp_path, {**kept, "stop": ("x",)})
+    keep_settings(tmp_path, {**kept, "stop": ["x"]})
     with pytest.raises(SettingsDifferError, match=r'model was "a" and is "b"; seed was null and is 3'):
-        keep_settings(tmp_path, {"model": "b", "stop": ["x"], "seed": 3})
+        keep_settings(tmp_path, {**kept, "model": "b", "stop": ["x"], "seed": 3})
     (tmp_path / "settings.json").unlink()
     written(tmp_path / "a.jsonl.gz", 1)
     with pytest.raises(ValueError, match=r"no settings\.json"):

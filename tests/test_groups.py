@@ -1,5 +1,6 @@
 """Groups are kept as they were trained on, and survive JSON: big keys, NaN, hostile texts, torn files."""
 
+import gzip
 import json
 import math
 
@@ -59,6 +60,17 @@ def test_a_torn_last_line_is_left_out_and_another_line_is_named(tmp_path):
     path.write_text('{"schema": 0}\n')
     with pytest.raises(ValueError, match="not a group written by turnenv"):
         read_groups(path)
+
+
+def test_a_file_may_be_compressed_and_end_without_a_line_break(tmp_path):
+    path, lines = tmp_path / "groups.jsonl.gz", "\n".join([group(Member(episode())).to_json()] * 2)
+    for content in (lines.encode(), gzip.compress(lines.encode())):
+        path.write_bytes(content)
+        assert len(read_groups(path)) == 2
+    for damaged in (content[:-9], content[:40], content[:-1] + b"x"):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="cut off or damaged"):
+            read_groups(path)
 
 
 def test_the_batch_of_a_group_gives_the_estimator_what_training_gave_it():

@@ -12,7 +12,8 @@ from report_episodes import HOSTILE, axe_script, group, hostile_plays, many_play
 
 import turnenv
 from turnenv.report.elements import paragraph, title
-from turnenv.report.page import Section, write_page
+from turnenv.report.page import Section
+from turnenv.report.page import page as make_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright, for a browser's tests")
 CHROMIUM = shutil.which("chromium")
@@ -38,7 +39,7 @@ def browser():
 def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("small") / "page.html"
     sections = [Section("top", "", title("Does it?") + paragraph("Yes.")), Section("more", "More", paragraph("So."))]
-    write_page(path, "Small", plays(3), METHODS, sections)
+    make_page("Small", plays(3), METHODS, sections).write(path)
     return path
 
 
@@ -236,7 +237,7 @@ def test_filters_sorting_and_search_agree_with_the_episodes(opened, small):
 
 def test_episodes_of_one_task_or_seed_are_one_press_or_one_word_away(opened, tmp_path):
     many = tmp_path / "many.html"
-    write_page(many, "Many", many_plays(400), METHODS)
+    make_page("Many", many_plays(400), METHODS).write(many)
     page = opened(many, "#/list?f=task:7&sort=order")
     assert page.inner_text("#count") == "8 of 400 episodes"
     page.click("#filter-button")
@@ -297,7 +298,7 @@ def test_tabs_and_theme(opened, small):
 
 def test_hostile_texts_are_shown_as_texts(opened, tmp_path):
     path = tmp_path / "hostile.html"
-    write_page(path, HOSTILE[0], hostile_plays(), METHODS, [Section("top", "", title(HOSTILE[1]))])
+    make_page(HOSTILE[0], hostile_plays(), METHODS, [Section("top", "", title(HOSTILE[1]))]).write(path)
     page = opened(path)
     assert HOSTILE[1].replace("-", "‑") in page.inner_text("h1")
     for number, text in enumerate(HOSTILE):
@@ -321,9 +322,10 @@ def test_hostile_texts_are_shown_as_texts(opened, tmp_path):
 
 def test_ten_thousand_episodes_are_fluid(opened, tmp_path):
     path = tmp_path / "many.html"
-    packed = write_page(path, "Many", many_plays(10_000), METHODS)
-    assert packed.count == 10_000
-    assert not packed.left_out
+    made = make_page("Many", many_plays(10_000), METHODS)
+    made.write(path)
+    assert made.packed.count == 10_000
+    assert not made.packed.left_out
     assert path.stat().st_size <= 15_000_000
     page = opened(path)
     page.wait_for_selector(".row")

@@ -1,5 +1,6 @@
 """The commands that write pages: of an evaluation, of any episodes, of a comparison."""
 
+import gzip
 import json
 
 import pytest
@@ -44,6 +45,13 @@ def test_view_writes_a_page_of_episodes(evaluated, tmp_path, capsys):
     assert (tmp_path / "episodes.html").exists()
 
 
+def test_view_reads_groups_compressed_and_writes_into_a_new_folder(tmp_path):
+    file, out = tmp_path / "groups.jsonl.gz", tmp_path / "new" / "folder" / "v.html"
+    file.write_bytes(gzip.compress(f"{group().to_json()}\n".encode()))
+    assert main(["view", str(file), "-o", str(out), "--estimators", "gigpo, mt_grpo,"]) == 0
+    assert "Episodes <small>4</small>" in out.read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -51,12 +59,30 @@ def test_view_writes_a_page_of_episodes(evaluated, tmp_path, capsys):
         (["view", "nowhere"], "there is no nowhere"),
         (["view", "."], "holds no episodes"),
         (["view", ".", "--estimators", "mt_grop"], "did you mean 'mt_grpo'"),
-        (["view", ".", "--max-mb", "1"], "--max-mb is a number of megabytes, at least 2; got '1'"),
-        (["view", ".", "--max-mb", "nan"], "at least 2"),
+        (["view", ".", "--max-mb", "1"], "--max-mb takes a number of megabytes, at least 2; got 1"),
+        (["view", ".", "--max-mb", "nan"], "--max-mb takes a number of megabytes, at least 2; got nan"),
+        (["view", ".", "--max-mb", "inf"], "a number of megabytes, at least 2; got inf"),
+        (["view", ".", "--max-mb", "many"], "invalid float value: 'many'"),
+        (["view", "folder/group.jsonl", "-o", "folder"], "-o names the page's file; folder is a folder"),
+        (["report", "foreign"], "foreign/settings.json was not written by turnenv evaluate: pass its --out"),
+        (["report", "torn"], "torn/settings.json was not written by turnenv evaluate"),
+        (["report", "listed"], "listed/settings.json was not written by turnenv evaluate"),
+        (["evaluate", "GuessNumber", "--model", "random", "--out", "listed"], "not written by turnenv evaluate"),
+        (["view", "foreign"], "foreign/groups/torn.jsonl is no file of episodes or groups: this line is not a group"),
+        (["vew", "."], "there is no command 'vew'; did you mean view? see: turnenv --help"),
+        (["frobnicate"], "there is no command 'frobnicate'; see: turnenv --help"),
+        (["view", ".", "--frobnicate"], "view takes no '--frobnicate'; see: turnenv view --help"),
     ],
 )
 def test_a_mistake_is_one_line(words, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    for name, content in (("foreign", "{}"), ("torn", "{"), ("listed", "[]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings.json").write_text(content)
+    (tmp_path / "foreign" / "groups").mkdir()
+    (tmp_path / "foreign" / "groups" / "torn.jsonl").write_text('{"members": 3}\n')
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "group.jsonl").write_text(group().to_json() + "\n")
     assert main(words) == 2
     said = capsys.readouterr().err
     assert says in said
@@ -88,4 +114,6 @@ def test_the_page_of_a_comparison_has_every_part(tmp_path, capsys):
     assert "passages redacted" in capsys.readouterr().err
     assert "What this file contains" in (tmp_path / "report.html").read_text()
     assert harness(["report", str(tmp_path), "--max-mb", "1"]) == 2
-    assert "--max-mb must be at least 2" in capsys.readouterr().err
+    assert "--max-mb takes a number of megabytes, at least 2" in capsys.readouterr().err
+    assert harness(["report", str(tmp_path), "--max-mb", "nan"]) == 2
+    assert "--max-mb takes a number of megabytes, at least 2" in capsys.readouterr().err

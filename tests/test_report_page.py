@@ -15,7 +15,7 @@ from turnenv.credit import ESTIMATORS, SPECS
 from turnenv.groups import Group, Member
 from turnenv.report.columns import columns_of, comparable, scores_of, terms_of
 from turnenv.report.elements import paragraph
-from turnenv.report.page import Section, page, write_page
+from turnenv.report.page import Section, page
 from turnenv.report.plays import Run, plays_of_episodes, plays_of_groups, plays_of_held_out
 from turnenv.report.sources import plays_of
 
@@ -79,7 +79,7 @@ def test_a_group_with_a_reward_that_is_no_number_spoils_no_other():
 def test_equal_inputs_give_equal_bytes_and_nothing_is_fetched(tmp_path):
     sections = [Section("one", "One", paragraph("text"))]
     for name in ("a.html", "b.html"):
-        write_page(tmp_path / name, "t", plays(), METHODS, sections)
+        page("t", plays(), METHODS, sections).write(tmp_path / name)
     content = (tmp_path / "a.html").read_text()
     assert content == (tmp_path / "b.html").read_text()
     assert not re.findall(r"""(?:src|href)=["'](?!#|data:)|url\(|@import|https?://|fetch\(|XMLHttp""", content)
@@ -87,7 +87,7 @@ def test_equal_inputs_give_equal_bytes_and_nothing_is_fetched(tmp_path):
 
 
 def test_hostile_texts_are_data_and_nowhere_markup(tmp_path):
-    write_page(tmp_path / "h.html", HOSTILE[0], hostile_plays(), METHODS)
+    page(HOSTILE[0], hostile_plays(), METHODS).write(tmp_path / "h.html")
     content = (tmp_path / "h.html").read_bytes().decode("utf-8")
     assert "owned" not in content.replace("document.title=&#39;owned&#39;", "")
     assert "\x00" not in content

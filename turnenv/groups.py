@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 from turnenv.credit import TurnBatch
 from turnenv.types import End, Episode
 
+_GZIP = b"\x1f\x8b"
 SCHEMA = 1
 """The version of a line's format; it grows when a field is renamed or removed."""
 
@@ -90,14 +94,28 @@ class Group:
 
 
 def read_groups(path: Path) -> list[Group]:
-    """The groups of a file; a torn last line is left out.
+    """The groups of a file, compressed or not; a torn last line is left out.
 
     Raises:
         OSError: it cannot be read.
         ValueError: a complete line is not a group.
     """
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [Group.from_json(line) for line in lines if line.strip()]
+    content = path.read_bytes()
+    text = (_unzipped(content) if content.startswith(_GZIP) else content).decode("utf-8")
+    *lines, last = text.split("\n")
+    groups = [Group.from_json(line) for line in lines if line.strip()]
+    if last.strip():
+        # Torn, or the last line of a file that ends without a line break.
+        with contextlib.suppress(ValueError):
+            groups.append(Group.from_json(last))
+    return groups
+
+
+def _unzipped(content: bytes) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"a compressed file that is cut off or damaged: {error}") from error
 
 
 def turn_batch(

@@ -27,10 +27,11 @@ from benchmarks.compare.table import (
     rates_caption,
     rates_tried,
 )
+from turnenv.evaluation.episode_file import read_episodes
 from turnenv.groups import read_groups
 from turnenv.report.columns import DEFAULT
 from turnenv.report.elements import bullets, coded, command_box, paragraph, table, title, unbroken
-from turnenv.report.page import Section, write_page
+from turnenv.report.page import Section, page
 from turnenv.report.plays import Play, Run, plays_of_groups, plays_of_held_out
 from turnenv.report.redaction import Redactor
 from turnenv.types import Episode
@@ -54,7 +55,7 @@ def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0, re
     methods += [(name, {}) for name in DEFAULT if (name, {}) not in methods]
     sections = list(_sections(comparison, episodes))
     plays = list(_plays(comparison, folder, episodes))
-    write_page(path, name, plays, methods, sections, max_mb=max_mb, redactor=redactor)
+    page(name, plays, methods, sections, max_mb=max_mb, redactor=redactor).write(path)
     return path
 
 
@@ -69,9 +70,7 @@ def _plays(comparison: Comparison, folder: Path, episodes: Mapping[str, Sequence
 
 
 def _episodes(path: Path) -> list[Episode]:
-    if not path.exists():
-        return []
-    return [Episode.from_json(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    return read_episodes(path) if path.exists() else []
 
 
 def _sections(comparison: Comparison, episodes: Mapping[str, Sequence[Episode]]) -> Iterator[Section]:

@@ -11,7 +11,7 @@ from benchmarks.compare.rates import rates_folder
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
 from benchmarks.harness.options import add_folder
-from turnenv.commands.page_options import REDACT_HELP, redactor_of
+from turnenv.commands.page_options import add_limits, max_mb_of, redactor_of
 from turnenv.report.redaction import Redactor
 
 EXAMPLES = """\
@@ -27,20 +27,17 @@ report.html is one file that asks the network for nothing: the answer, what it r
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_folder(parser)
-    parser.add_argument("--max-mb", type=float, default=15.0, help="how large report.html may become")
-    parser.add_argument("--redact", action="append", metavar="REGEX", help=REDACT_HELP)
+    add_limits(parser)
 
 
 def run(given: argparse.Namespace) -> int:
     """Write all three files and print the table.
 
     Raises:
-        ValueError: if the page is allowed less than two megabytes, or --redact is no regular expression.
+        ValueError: if there are no finished runs, or an option cannot be used.
     """
-    if given.max_mb < 2:
-        raise ValueError(f"--max-mb must be at least 2; got {given.max_mb:g}")
     redactor = redactor_of(given)
-    print(write_report(given.folder, max_mb=given.max_mb, redactor=redactor))
+    print(write_report(given.folder, max_mb=max_mb_of(given), redactor=redactor))
     if redactor is not None:
         print(redactor.said(), file=sys.stderr)
     return 0

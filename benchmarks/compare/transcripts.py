@@ -10,6 +10,7 @@ from benchmarks.compare.one_run import transcripts_path
 from benchmarks.compare.records import RowFile, Run
 from benchmarks.harness.options import add_folder
 from turnenv.commands.episode_text import readable
+from turnenv.evaluation.episode_file import read_episodes
 from turnenv.types import Episode
 
 EXAMPLES = """\
@@ -67,5 +68,4 @@ def choose(folder: Path, method: str | None, seed: int | None) -> Iterator[tuple
     if not chosen:
         raise ValueError(f"no finished run in {folder} fits --method {method} --seed {seed}")
     for run in chosen.values():
-        lines = transcripts_path(folder, run.run_id).read_text(encoding="utf-8").splitlines()
-        yield run, [Episode.from_json(line) for line in lines]
+        yield run, read_episodes(transcripts_path(folder, run.run_id))

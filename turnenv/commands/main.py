@@ -81,7 +81,9 @@ def _run(arguments: Sequence[str]) -> int:
         parser.print_help(sys.stderr)
         return 2
     if command is not None and command not in COMMANDS:
-        raise MistakeError(f"there is no command {command!r}{did_you_mean(command, COMMANDS)} see: turnenv --help")
+        raise MistakeError(
+            f"there is no command {command!r}{did_you_mean(command, COMMANDS) or ';'} see: turnenv --help"
+        )
     # As with `python -m`, so that the console script finds the modules of ids such as module:ns/Name-v0.
     if not sys.flags.safe_path and "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -92,7 +94,7 @@ def _run(arguments: Sequence[str]) -> int:
     if unknown:
         options = re.findall(r"--[\w-]+", made[given.command].format_usage())
         raise MistakeError(
-            f"{given.command} takes no {unknown[0]!r}{did_you_mean(unknown[0], options)} "
+            f"{given.command} takes no {unknown[0]!r}{did_you_mean(unknown[0], options) or ';'} "
             f"see: turnenv {given.command} --help"
         )
     return int(given.run(given))

@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from turnenv.commands.console import MistakeError, Parser, note, print_json
+from turnenv.commands.console import Parser, note, print_json
 
 if TYPE_CHECKING:
     from turnenv.report.packing import Packed
     from turnenv.report.redaction import Redactor
 
 _LEAST = 2.0
-REDACT_HELP = "replace what matches in the episodes' texts by its length; may be given several times"
+_REDACT_HELP = "replace what matches in the episodes' texts by its length; may be given several times"
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add `--max-mb` and `--redact`."""
+    parser.add_argument(
+        "--max-mb", type=float, default=15.0, metavar="N", help="megabytes that the page may have (%(default)g)"
+    )
+    parser.add_argument("--redact", action="append", metavar="REGEX", help=_REDACT_HELP)
 
 
 def add_page_options(parser: Parser) -> None:
     """Add `--max-mb`, `--redact`, `--open` and `--json`."""
-    parser.add_argument("--max-mb", type=_megabytes, default=15.0, metavar="N", help="how large it may become (15)")
-    parser.add_argument("--redact", action="append", metavar="REGEX", help=REDACT_HELP)
+    add_limits(parser)
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def max_mb_of(given: argparse.Namespace) -> float:
+    """What `--max-mb` allows.
+
+    Raises:
+        ValueError: if no page is so small, or it is no number.
+    """
+    if not _LEAST <= given.max_mb < math.inf:
+        raise ValueError(f"--max-mb takes a number of megabytes, at least {_LEAST:g}; got {given.max_mb:g}")
+    return float(given.max_mb)
 
 
 def redactor_of(given: argparse.Namespace) -> Redactor | None:
@@ -51,13 +70,3 @@ def opened(path: Path, given: argparse.Namespace, packed: Packed, redactor: Reda
 
         webbrowser.open(path.resolve().as_uri())
     return 0
-
-
-def _megabytes(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not number >= _LEAST:
-        raise MistakeError(f"--max-mb is a number of megabytes, at least {_LEAST:g}; got {text!r}")
-    return number

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from turnenv.commands.console import Commands, MistakeError, Parser
-from turnenv.commands.page_options import add_page_options, opened, redactor_of
+from turnenv.commands.page_options import add_page_options, max_mb_of, opened, redactor_of
 
 _HELP = """
 examples:
@@ -32,13 +32,13 @@ def run(given: argparse.Namespace) -> int:
     """Write it and print its path.
 
     Raises:
-        MistakeError: if the folder holds no evaluation, or --redact is no regular expression.
+        MistakeError: if the folder holds no evaluation, or an option cannot be used.
     """
     from turnenv.report.evaluation_page import write_evaluation_page
 
     try:
         redactor = redactor_of(given)
-        path, packed = write_evaluation_page(given.folder, max_mb=given.max_mb, redactor=redactor)
+        path, packed = write_evaluation_page(given.folder, max_mb=max_mb_of(given), redactor=redactor)
     except ValueError as error:
         raise MistakeError(str(error)) from error
     return opened(path, given, packed, redactor)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from turnenv.commands.console import Commands, MistakeError, Parser
-from turnenv.commands.page_options import add_page_options, opened, redactor_of
+from turnenv.commands.page_options import add_page_options, max_mb_of, opened, redactor_of
 
 _HELP = """
 examples:
@@ -42,21 +42,24 @@ def run(given: argparse.Namespace) -> int:
     """Write it and print its path.
 
     Raises:
-        MistakeError: if there are no episodes, no estimator of such a name, or --redact is no regular expression.
+        MistakeError: if there are no episodes, no estimator of such a name, or an option cannot be used.
     """
     from turnenv.credit import spec_of
     from turnenv.report.columns import DEFAULT
-    from turnenv.report.page import write_page
+    from turnenv.report.page import page
     from turnenv.report.sources import plays_of
 
-    names = given.estimators.split(",") if given.estimators else DEFAULT
+    names = [name.strip() for name in (given.estimators or "").split(",") if name.strip()] or DEFAULT
     first = given.paths[0]
     path = given.output or (first if first.is_dir() else first.parent) / "episodes.html"
+    if path.is_dir():
+        raise MistakeError(f"-o names the page's file; {path} is a folder")
     try:
-        methods = [(spec_of(name.strip()).name, dict[str, object]()) for name in names]
-        redactor = redactor_of(given)
+        methods = [(spec_of(name).name, dict[str, object]()) for name in names]
+        redactor, max_mb = redactor_of(given), max_mb_of(given)
         title = f"Episodes of {first.name or first.resolve().name}"
-        packed = write_page(path, title, plays_of(given.paths), methods, max_mb=given.max_mb, redactor=redactor)
+        made = page(title, plays_of(given.paths), methods, max_mb=max_mb, redactor=redactor)
     except ValueError as error:
         raise MistakeError(str(error)) from error
-    return opened(path, given, packed, redactor)
+    made.write(path)
+    return opened(path, given, made.packed, redactor)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SettingsDifferError", "episodes_path", "keep_settings", "only_one_writer", "write_json"]
+__all__ = ["SettingsDifferError", "episodes_path", "keep_settings", "only_one_writer", "read_settings", "write_json"]
 
 SETTINGS = "settings.json"
 
@@ -33,10 +33,7 @@ def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
             raise ValueError(f"{folder} holds episodes and no {SETTINGS}: pass another --out")
         write_json(path, given)
         return
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): pass another --out") from error
+    known = read_settings(folder)
     differing = [
         f"{name} was {json.dumps(known.get(name))} and is {json.dumps(given.get(name))}"
         for name in sorted({*known, *given})
@@ -46,6 +43,24 @@ def keep_settings(folder: Path, settings: Mapping[str, Any]) -> None:
         raise SettingsDifferError(
             f"{folder} holds an evaluation with other settings ({'; '.join(differing)}): pass another --out"
         )
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings of the evaluation that a folder holds.
+
+    Raises:
+        ValueError: the folder holds none.
+    """
+    path = folder / SETTINGS
+    if not path.exists():
+        raise ValueError(f"{folder} holds no {SETTINGS}: pass the --out of turnenv evaluate")
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        known = None
+    if not isinstance(known, dict) or not {"model", "environments"} <= known.keys():
+        raise ValueError(f"{path} was not written by turnenv evaluate: pass its --out, or another")
+    return known
 
 
 def episodes_path(folder: Path, env: str) -> Path:

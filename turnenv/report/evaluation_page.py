@@ -13,14 +13,14 @@ from typing import Any
 from markupsafe import Markup
 
 from turnenv.evaluation.episode_file import read_episodes
-from turnenv.evaluation.folder import SETTINGS, episodes_path
+from turnenv.evaluation.folder import episodes_path, read_settings
 from turnenv.evaluation.intervals import Interval, Share
 from turnenv.evaluation.summary import Summary, summarise
 from turnenv.report.charts import Dots, Line, dot_plot, line_chart
 from turnenv.report.columns import DEFAULT
 from turnenv.report.elements import bullets, charts, command_box, paragraph, table, title, unbroken
 from turnenv.report.packing import Methods, Packed
-from turnenv.report.page import Section, write_page
+from turnenv.report.page import Section, page
 from turnenv.report.plays import Play, plays_of_episodes
 from turnenv.report.redaction import Redactor
 from turnenv.types import Episode
@@ -45,10 +45,7 @@ def write_evaluation_page(
     Raises:
         ValueError: if the folder holds no evaluation.
     """
-    path = folder / SETTINGS
-    if not path.exists():
-        raise ValueError(f"{folder} holds no {SETTINGS}: pass the --out of turnenv evaluate")
-    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    settings = read_settings(folder)
     files = {each["id"]: episodes_path(folder, each["id"]) for each in settings["environments"]}
     played = {env: read_episodes(file) for env, file in files.items() if file.exists()}
     if not any(played.values()):
@@ -58,7 +55,9 @@ def write_evaluation_page(
     out = folder / "report.html"
     sections = list(_sections(folder, settings, played, redactor or Redactor()))
     methods: Methods = [(each, {}) for each in DEFAULT]
-    return out, write_page(out, name, plays, methods, sections, max_mb=max_mb, redactor=redactor)
+    made = page(name, plays, methods, sections, max_mb=max_mb, redactor=redactor)
+    made.write(out)
+    return out, made.packed
 
 
 def _sections(folder: Path, settings: Mapping[str, Any], played: Played, redactor: Redactor) -> Iterator[Section]:

@@ -66,5 +66,4 @@ def show(
     for group in groups:
         plays += plays_of_groups(Run(group.run or "run", group.run or "run", group.estimator), [group])
     chosen = [(name, (options or {}).get(name, {})) for name in estimators]
-    html, _ = page("Episodes", plays, chosen, max_mb=max_mb)
-    return Shown(html, height)
+    return Shown(page("Episodes", plays, chosen, max_mb=max_mb).html, height)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -40,35 +40,18 @@ class Section:
     body: Markup
 
 
-def write_page(
-    path: Path,
-    title: str,
-    plays: Sequence[Play],
-    methods: Methods = (),
-    sections: Sequence[Section] = (),
-    *,
-    max_mb: float = 15.0,
-    redactor: Redactor | None = None,
-) -> Packed:
-    """Write a page in one move, so that a reader sees the old or the new one; equal inputs give equal bytes.
+class Page(NamedTuple):
+    """A page, and what became of the episodes."""
 
-    Args:
-        path: of the file.
-        title: of the page.
-        plays: the episodes of the viewer; the page has none without them.
-        methods: estimators, with their options, whose advantages the viewer shows.
-        sections: of the report; without them the page opens with the list of episodes.
-        max_mb: how large the page may become; what does not fit is left out, and the page says so.
-        redactor: of the episodes' texts; the page says how much it replaced.
+    html: str
+    packed: Packed
 
-    Returns:
-        What became of the episodes.
-    """
-    text, packed = page(title, plays, methods, sections, max_mb=max_mb, redactor=redactor)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(text.encode("utf-8", "backslashreplace"))
-    partial.replace(path)
-    return packed
+    def write(self, path: Path) -> None:
+        """Write it in one move, so that a reader sees the old or the new one; makes the folder if there is none."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_bytes(self.html.encode("utf-8", "backslashreplace"))
+        partial.replace(path)
 
 
 def page(
@@ -79,8 +62,17 @@ def page(
     *,
     max_mb: float = 15.0,
     redactor: Redactor | None = None,
-) -> tuple[str, Packed]:
-    """The page as text, and what became of the episodes; arguments as of `write_page`."""
+) -> Page:
+    """Make a page; equal inputs give equal bytes.
+
+    Args:
+        title: of the page.
+        plays: the episodes of the viewer; the page has none without them.
+        methods: estimators, with their options, whose advantages the viewer shows.
+        sections: of the report; without them the page opens with the list of episodes.
+        max_mb: how large the page may become; what does not fit is left out, and the page says so.
+        redactor: of the episodes' texts; the page says how much it replaced.
+    """
     room = max(0, int((max_mb - _OF_THE_PAGE) * MEGABYTE))
     shown = None if redactor is None else redactor.plays(plays)
     packed = pack(plays, methods, title=visible(title), room=room, opens_episodes=not sections, shown=shown)
@@ -100,7 +92,7 @@ def page(
             redacted=None if redactor is None else redactor.count,
         )
     )
-    return text, packed
+    return Page(text, packed)
 
 
 @cache

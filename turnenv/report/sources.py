@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from turnenv.evaluation.episode_file import read_episodes
 from turnenv.groups import Group, read_groups
 from turnenv.report.plays import Play, Run, plays_of_episodes, plays_of_groups, plays_of_held_out
+from turnenv.types import Episode
 
+Record = TypeVar("Record", Episode, Group)
 _ENDINGS = (".jsonl", ".jsonl.gz")
 
 
@@ -44,30 +49,39 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _of_file(path: Path) -> list[Play]:
-    if path.suffix == ".jsonl" and _is_of_groups(path):
-        return _of_groups(path)
-    try:
-        return plays_of_episodes(read_episodes(path))
-    except ValueError as error:
-        raise ValueError(f"{path} is no file of episodes or groups: {error}") from error
+    return _of_groups(path) if _is_of_groups(path) else plays_of_episodes(_read(path, read_episodes))
 
 
 def _is_of_groups(path: Path) -> bool:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline()
     try:
-        return "members" in json.loads(first)
-    except (ValueError, TypeError):
+        return "members" in json.loads(_first_line(path))
+    except (ValueError, TypeError, EOFError, zlib.error):
         return False
 
 
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            file.seek(0)
+            return file.readline()
+    with gzip.open(path) as file:
+        return file.readline()
+
+
 def _of_groups(path: Path) -> list[Play]:
-    groups = read_groups(path)
+    groups = _read(path, read_groups)
     return plays_of_groups(_run(path, groups), groups)
 
 
 def _of_run(path: Path) -> list[Play]:
-    return plays_of_held_out(_run(path, []), read_episodes(path))
+    return plays_of_held_out(_run(path, []), _read(path, read_episodes))
+
+
+def _read(path: Path, read: Callable[[Path], list[Record]]) -> list[Record]:
+    try:
+        return read(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is no file of episodes or groups: {error}") from error
 
 
 def _run(path: Path, groups: Iterable[Group]) -> Run:

@@ -69,7 +69,7 @@ def test_view_reads_groups_compressed_and_writes_into_a_new_folder(tmp_path):
         (["report", "listed"], "listed/settings.json was not written by turnenv evaluate"),
         (["evaluate", "GuessNumber", "--model", "random", "--out", "listed"], "not written by turnenv evaluate"),
         (["view", "foreign"], "foreign/groups/torn.jsonl is no file of episodes or groups: this line is not a group"),
-        (["vew", "."], "there is no command 'vew'; did you mean view? see: turnenv --help"),
+        (["viewer", "."], "there is no command 'viewer'; did you mean view? see: turnenv --help"),
         (["frobnicate"], "there is no command 'frobnicate'; see: turnenv --help"),
         (["view", ".", "--frobnicate"], "view takes no '--frobnicate'; see: turnenv view --help"),
     ],

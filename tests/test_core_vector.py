@@ -113,3 +113,15 @@ def test_blocking_environments_wait_together():
     batch.reset(seed=0)
     assert batch.step(["", "", ""])[0] == ("met",) * 3
     batch.close()
+
+
+def test_arrays_have_the_same_types_at_every_step():
+    batch = gymnasium.make_vec(ID, num_envs=2)
+    batch.reset(seed=0)
+    for actions in (["1", "a word"], [None, None]):
+        _, rewards, terminated, truncated, infos = batch.step(actions)
+        assert (rewards.dtype, terminated.dtype, truncated.dtype) == (np.float64, np.bool_, np.bool_)
+        kinds = {key: infos[key].dtype for key in ("turn_reward", "outcome_reward", "turn", "env_infos")}
+        assert kinds == {"turn_reward": float, "outcome_reward": float, "turn": np.int64, "env_infos": object}
+        assert {infos[f"_{key}"].dtype for key in kinds} == {np.dtype(bool)}
+        assert infos["env_infos"].shape == (2,)

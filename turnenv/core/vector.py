@@ -132,7 +132,7 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
             infos[row] = self._begin(row, seeds[row], chosen)
         self._begun = True
         batched = start_infos(rows, infos)
-        batched.update(env_infos=np.array(infos, dtype=object), _env_infos=batched["_task"])
+        batched.update(env_infos=_objects(infos), _env_infos=batched["_task"])
         return tuple(self._observations), batched
 
     def step(
@@ -168,10 +168,10 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         turns_n = np.array(turns, dtype=np.int64)
         taken = turns_n > 0
         batched: dict[str, Any] = {
-            "turn_reward": np.array(turn_rewards),
-            "outcome_reward": np.array(outcome_rewards),
+            "turn_reward": np.array(turn_rewards, dtype=np.float64),
+            "outcome_reward": np.array(outcome_rewards, dtype=np.float64),
             "turn": turns_n,
-            "env_infos": np.array(infos, dtype=object),
+            "env_infos": _objects(infos),
             "_turn_reward": taken,
             "_outcome_reward": taken,
             "_turn": taken,
@@ -179,7 +179,8 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
         }
         if self._mode is not AutoresetMode.DISABLED:
             batched.update(self._autoreset(begin, infos))
-        return tuple(observations), np.array(rewards), np.array(terminated), np.array(truncated), batched
+        terminated_n, truncated_n = np.array(terminated, dtype=np.bool_), np.array(truncated, dtype=np.bool_)
+        return tuple(observations), np.array(rewards, dtype=np.float64), terminated_n, truncated_n, batched
 
     def _check_actions(self, actions: Sequence[str | None]) -> None:
         if isinstance(actions, (str, bytes)):
@@ -249,6 +250,11 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str | None], NDArray[Any
             self._threads.shutdown()
         for env in self.envs:
             env.close()
+
+
+def _objects(values: Sequence[object]) -> NDArray[np.object_]:
+    """The values as an array; `np.array` would first look whether each of them is a sequence."""
+    return np.fromiter(values, dtype=np.object_, count=len(values))
 
 
 def _known_mode(mode: AutoresetMode | str) -> AutoresetMode:

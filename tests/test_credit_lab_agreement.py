@@ -1,5 +1,6 @@
 """The rank correlation between the lab's figures and a comparison's results."""
 
+import re
 from argparse import Namespace
 from itertools import permutations
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy.stats import spearmanr
 from benchmarks.compare.records import RowFile
 from benchmarks.credit.agreement import FIGURES, by_setting, chance, correlations, results, run
 from benchmarks.credit.evidence_agreement import FIGURE, agreement_rows
+from benchmarks.credit.records import LabRows
 
 TRAINED = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.9], [1.0, 1.1]])
 
@@ -76,8 +78,47 @@ def test_the_published_cells_are_correlated_one_by_one():
 
 def test_an_estimator_that_the_lab_did_not_measure_leaves_too_few(tmp_path):
     published = Path(__file__).parent.parent / "benchmarks" / "published"
+    for found in LabRows(published / "lab").read():
+        if found.run.cell.facets["setting"] == "2 turns" and found.run.method.name in ("grpo_or", "grpo_mr", "gdpo"):
+            LabRows(tmp_path).append(found)
     with pytest.raises(ValueError, match=r"no cell of .* has 5 estimators"):
         agreement_rows(tmp_path, published / "evidence", "success")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"metric": "sucess"}, "no metric is named 'sucess'; did you mean success? recorded are: return, turn_reward"),
+        ({"cell": "weak", "metric": "nothing"}, "no metric is named 'nothing'; recorded are: return"),
+        (
+            {"setting": ["2 turns"]},
+            "--setting picks settings for one comparison; each cell of the evidence has its own",
+        ),
+        ({"cell": "chain-weak", "setting": ["9 turns"]}, "no setting is named '9 turns'; there are: '16 turns', "),
+        ({"cell": "nowhere"}, "nowhere holds no finished run: pass the --out of compare or evidence"),
+        ({"cell": "weak", "lab": Path("nowhere")}, "nowhere holds no finished run: pass the --out of credit"),
+        ({"lab": Path("nowhere")}, "nowhere holds no finished run: pass the --out of credit"),
+    ],
+)
+def test_a_mistake_is_named(given, says):
+    published = Path(__file__).parent.parent / "benchmarks" / "published"
+    comparison = published / "evidence" / given.pop("cell", "")
+    folders = {"lab": published / "lab", "comparison": comparison}
+    with pytest.raises(ValueError, match=re.escape(says)):
+        run(Namespace(**{**folders, "metric": "success", "setting": None, "json": False, **given}))
+
+
+def test_a_cell_that_has_no_seed_of_every_method_yet_is_left_out(tmp_path):
+    published = Path(__file__).parent.parent / "benchmarks" / "published"
+    for cell in ("skilled", "knowing"):
+        for found in RowFile(published / "evidence" / cell).read():
+            # From the skilled start one method has finished another seed than the others.
+            odd = cell == "skilled" and found.run.method is not None and found.run.method.name == "grpo_or"
+            if found.run.seed == int(odd):
+                (tmp_path / cell).mkdir(exist_ok=True)
+                RowFile(tmp_path / cell).append(found)
+    cells = [found["cell"] for found in agreement_rows(published / "lab", tmp_path, "success")]
+    assert cells == ["TriviaSearch, 2 turns, knowing", "mean over cells"]
 
 
 def test_the_published_table_is_made_of_the_published_rows(capsys):

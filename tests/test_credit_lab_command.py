@@ -57,6 +57,12 @@ def test_killed_and_resumed_gives_the_same_tables(whole, tmp_path, capsys):
     assert f"{len(again)} finished already" not in capsys.readouterr().err
 
 
+def test_no_suite_is_a_mistake(tmp_path, capsys):
+    assert main(["credit", "--suite", " , ", "--out", str(tmp_path / "out")]) == 2
+    assert "--suite ' , ' names no suite; there are: full, credit/exact" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_rows_hold_what_the_tables_say(whole):
     rows = LabRows(whole).read()
     assert len(rows) == 2 * 4

@@ -105,6 +105,8 @@ def run(given: argparse.Namespace) -> int:
     from benchmarks.credit.report import write_report
 
     suites = [name.strip() for name in given.suite.split(",") if name.strip()]
+    if not suites:
+        raise ValueError(f"--suite {given.suite!r} names no suite; there are: full, {', '.join(SUITES)}")
     cells = [cell for name in suites for cell in cells_of(name)]
     if given.list:
         for name in suites:

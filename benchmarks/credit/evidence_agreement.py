@@ -12,12 +12,11 @@ import numpy as np
 
 from benchmarks.compare.cells import CELLS
 from benchmarks.compare.evidence_cells import title_of
-from benchmarks.credit.agreement import FIGURES, LEAST, by_setting, results, spearman
+from benchmarks.credit.agreement import DRAWS, FIGURES, LEAST, by_setting, results, spearman
 from benchmarks.harness.tables import Value
 from turnenv.exact import Floats
 
 FIGURE = "area under the tuned curve"
-_DRAWS = 2_000
 Pair = tuple[Floats, Floats]
 """The lab's figure of each estimator, (N,), and what training gave it, (N, W)."""
 
@@ -36,18 +35,17 @@ def agreement_rows(lab: Path, evidence: Path, metric: str) -> list[Mapping[str, 
         metric: what the cells recorded.
 
     Raises:
-        ValueError: if no cell has at least five estimators that the lab measured in the cell's setting.
+        ValueError: if no cell has at least five estimators that the lab measured in the cell's setting, with a seed
+            that all have finished.
     """
     pairs, rows = list[Pair](), list[Mapping[str, Value]]()
     for name in cells_in(evidence):
         trained, setting = results(evidence / name, metric), str(CELLS[name].lab)
         measured = by_setting(lab, trained).get(setting, {})
         shared = sorted(set(trained) & set(measured))
-        if len(shared) >= LEAST:
-            pair = (
-                np.array([FIGURES[FIGURE](measured[each]) for each in shared]),
-                np.array([trained[n] for n in shared]),
-            )
+        if len(shared) >= LEAST and len(trained[shared[0]]):
+            lab_N = np.array([FIGURES[FIGURE](measured[each]) for each in shared])
+            pair = (lab_N, np.array([trained[each] for each in shared]))
             pairs.append(pair)
             title: dict[str, Value] = {"cell": title_of(name), "lab's setting": setting, "estimators": len(shared)}
             rows.append({**title, **_interval([pair])})
@@ -62,7 +60,7 @@ def _interval(pairs: Sequence[Pair]) -> dict[str, Value]:
     Estimators and seeds are drawn anew in each cell; a cell in whose draw all are equal is left out of that draw.
     """
     rng = np.random.default_rng(0)
-    drawn = [_mean([_again(pair, rng) for pair in pairs]) for _ in range(_DRAWS)]
+    drawn = [_mean([_again(pair, rng) for pair in pairs]) for _ in range(DRAWS)]
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     found = _mean([_correlation(lab_N, trained_NW) for lab_N, trained_NW in pairs])
     return {"correlation": found, "low": float(low), "high": float(high)}
@@ -70,10 +68,8 @@ def _interval(pairs: Sequence[Pair]) -> dict[str, Value]:
 
 def _again(pair: Pair, rng: np.random.Generator) -> float:
     lab_N, trained_NW = pair
-    estimators, seeds = (
-        rng.integers(len(lab_N), size=len(lab_N)),
-        rng.integers(trained_NW.shape[1], size=trained_NW.shape[1]),
-    )
+    N, W = trained_NW.shape
+    estimators, seeds = rng.integers(N, size=N), rng.integers(W, size=W)
     return _correlation(lab_N[estimators], trained_NW[np.ix_(estimators, seeds)])
 
 

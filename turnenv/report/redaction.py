@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from turnenv.groups import Member
+from turnenv.report.elements import counted
 from turnenv.report.plays import Play
 from turnenv.types import Episode, Turn
 
@@ -40,7 +41,7 @@ class Redactor:
         """What a command prints of it."""
         if not self.count:
             return "--redact matched nothing: every text is in the page as it was recorded"
-        return f"{self.count:,} passage{'s' * (self.count != 1)} redacted; read the page before you pass it on"
+        return f"{counted(self.count, 'passage')} redacted; read the page before you pass it on"
 
     def plays(self, plays: Sequence[Play]) -> list[Play]:
         """Plays without what is private in what the environment and the agent wrote, in causes of faults, in tokens."""
@@ -103,4 +104,4 @@ def pattern_of(text: str) -> re.Pattern[str]:
 
 
 def _length(count: int) -> str:
-    return f"[redacted: {count:,} character{'s' * (count != 1)}]"
+    return f"[redacted: {counted(count, 'character')}]"

@@ -32,8 +32,7 @@ def write_example(site: Path) -> None:
             path = groups_path(folder, row.run_id)
             path.parent.mkdir(exist_ok=True)
             path.write_text("".join(line for line in lines if f'"run": "{row.run_id}"' in line[:200]), encoding="utf-8")
-        write_html(comparison, folder).replace(folder / PAGE)
-        (site / PAGE).write_bytes((folder / PAGE).read_bytes())
+        (site / PAGE).write_bytes(write_html(comparison, folder).read_bytes())
 
 
 def pick_groups(results: Path) -> None:
@@ -49,4 +48,6 @@ def _shown(rows):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     pick_groups(Path(sys.argv[1]))

@@ -9,7 +9,7 @@ from typing import Any
 from turnenv.commands.console import paint, visible
 from turnenv.evaluation.intervals import Interval, Share
 from turnenv.evaluation.summary import Summary
-from turnenv.report.elements import counted
+from turnenv.report.visible import counted
 
 __all__ = ["as_row", "as_text"]
 

@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-from turnenv.report.elements import counted
+from turnenv.report.visible import counted
 
 __all__ = ["Progress"]
 

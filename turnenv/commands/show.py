@@ -13,7 +13,7 @@ from turnenv.commands.catalogue import Entry, read_catalogue, read_example
 from turnenv.commands.console import Commands, MistakeError, Parser, paint, print_json, visible
 from turnenv.commands.episode_text import readable
 from turnenv.commands.ids import ID_HELP, resolve_id
-from turnenv.report.elements import counted
+from turnenv.report.visible import counted
 
 if TYPE_CHECKING:
     from turnenv.types import Episode

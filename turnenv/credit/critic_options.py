@@ -1,4 +1,4 @@
-"""What a critic can be told: the options of `critic_kwargs`, checked before a model is loaded."""
+"""The options of a critic, which `critic_kwargs` holds, checked before a model is loaded."""
 
 from __future__ import annotations
 

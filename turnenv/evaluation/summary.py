@@ -28,8 +28,8 @@ class Summary:
         outcome_components: that reward by component.
         turns: turns per episode.
         valid: share of actions that the environment made sense of, per episode.
-        tokens_read: prompt tokens per episode, faults included; None if nobody counted them.
-        tokens_written: tokens that the model wrote per episode; None if nobody counted them.
+        tokens_read: prompt tokens per episode, faults included; None if they were not counted.
+        tokens_written: tokens that the model wrote per episode; None if they were not counted.
         cost: of all episodes together; None without prices.
     """
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from turnenv.report.columns import EXACT, Column, Scores, pair_of
-from turnenv.report.plays import Play
+from turnenv.report.plays import Play, Run
 
+Named = TypeVar("Named", bound=Hashable)
 BLOCK = 100
 """Episodes of a block; smaller ones compress worse."""
 
@@ -41,13 +42,11 @@ def index_of(
     runs = list(dict.fromkeys(play.run for play in plays))
     makers = list(dict.fromkeys(play.estimator for play in plays))
     components = components_of(plays)
-    numbers = {name: number for number, name in enumerate(components)}
-    places: dict[str, list[int]] = {}
+    groups: dict[str, list[int]] = {}
     for place, play in enumerate(shown):
-        places.setdefault(play.group, []).append(place)
-    group_numbers = {group: number for number, group in enumerate(places)}
-    rewards = [_number(turn.turn_reward) for play in shown for turn in play.episode.turns]
-    known = [value for value in rewards if value is not None]
+        groups.setdefault(play.group, []).append(place)
+    lists = _lists_of(shown, runs, makers, components, list(groups))
+    rewards = [value for value in lists["rewards"] if value is not None]
     meta = {
         "title": title,
         "block": BLOCK,
@@ -57,34 +56,50 @@ def index_of(
         "components": components,
         "makers": makers,
         "runs": [{"id": run.id, "title": run.title, "method": run.method, "seed": run.seed} for run in runs],
-        "rewardRms": math.sqrt(sum(value * value for value in known) / len(known)) if known else 0.0,
+        "rewardRms": math.sqrt(sum(value * value for value in rewards) / len(rewards)) if rewards else 0.0,
         "leftOut": list(left_out),
         "opensEpisodes": opens_episodes,
     }
     return {
         "meta": meta,
-        "groups": [_group(plays_of, shown, scores) for plays_of in places.values()],
-        "index": {
-            "id": [play.id for play in shown],
-            "run": [runs.index(play.run) for play in shown],
-            "maker": [makers.index(play.estimator) for play in shown],
-            "played": [play.played for play in shown],
-            "group": [group_numbers[play.group] for play in shown],
-            "member": [play.number for play in shown],
-            "task": [play.episode.task for play in shown],
-            "seed": ["–" if play.episode.seed is None else str(play.episode.seed) for play in shown],
-            "end": [play.episode.outcome.end.value for play in shown],
-            "success": [play.episode.outcome.success for play in shown],
-            "invalid": [sum(not turn.valid_action for turn in play.episode.turns) for play in shown],
-            "outcome": [_number(play.episode.outcome.reward) for play in shown],
-            "total": [_number(play.episode.total_reward) for play in shown],
-            "turns": [len(play.episode.turns) for play in shown],
-            "paid": [_paid(play, numbers) for play in shown],
-            "parent": [None if play.member.parent is None else list(play.member.parent) for play in shown],
-            "rewards": rewards,
-            "advantages": [_flat(column, plays, chosen) for column in columns],
-        },
+        "groups": [_group(places, shown, scores) for places in groups.values()],
+        "index": {**lists, "advantages": [_flat(column, plays, chosen) for column in columns]},
     }
+
+
+def _lists_of(
+    shown: Sequence[Play],
+    runs: Sequence[Run],
+    makers: Sequence[str],
+    components: Sequence[str],
+    groups: Sequence[str],
+) -> dict[str, list[Any]]:
+    """One value per play, but for the rewards, which are those of all turns; what repeats is a place in a list."""
+    run_of, maker_of, group_of = _places(runs), _places(makers), _places(groups)
+    numbers = _places(components)
+    return {
+        "id": [play.id for play in shown],
+        "run": [run_of[play.run] for play in shown],
+        "maker": [maker_of[play.estimator] for play in shown],
+        "played": [play.played for play in shown],
+        "group": [group_of[play.group] for play in shown],
+        "member": [play.number for play in shown],
+        "task": [play.episode.task for play in shown],
+        "seed": ["–" if play.episode.seed is None else str(play.episode.seed) for play in shown],
+        "end": [play.episode.outcome.end.value for play in shown],
+        "success": [play.episode.outcome.success for play in shown],
+        "invalid": [sum(not turn.valid_action for turn in play.episode.turns) for play in shown],
+        "outcome": [_number(play.episode.outcome.reward) for play in shown],
+        "total": [_number(play.episode.total_reward) for play in shown],
+        "turns": [len(play.episode.turns) for play in shown],
+        "paid": [_paid(play, numbers) for play in shown],
+        "parent": [None if play.member.parent is None else list(play.member.parent) for play in shown],
+        "rewards": [_number(turn.turn_reward) for play in shown for turn in play.episode.turns],
+    }
+
+
+def _places(values: Sequence[Named]) -> dict[Named, int]:
+    return {value: place for place, value in enumerate(values)}
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Paragraphs, lists, tables, commands and counted things of a report, as escaped HTML."""
+"""Paragraphs, lists, tables and commands of a report, as escaped HTML."""
 
 from __future__ import annotations
 
@@ -58,11 +58,6 @@ def command_box(text: str) -> Markup:
 def charts(drawn: Sequence[Markup]) -> Markup:
     """Charts beside each other."""
     return Markup('<div class="charts">{}</div>').format(_each("{}", drawn))
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as `1 episode` and `2,000 episodes`."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def title(text: str) -> Markup:

@@ -18,11 +18,12 @@ from turnenv.evaluation.intervals import Interval, Share
 from turnenv.evaluation.summary import Summary, summarise
 from turnenv.report.charts import Dots, Line, dot_plot, line_chart
 from turnenv.report.columns import DEFAULT
-from turnenv.report.elements import bullets, charts, command_box, counted, paragraph, table, title, unbroken
+from turnenv.report.elements import bullets, charts, command_box, paragraph, table, title, unbroken
 from turnenv.report.packing import Methods, Packed
 from turnenv.report.page import Section, page
 from turnenv.report.plays import Play, plays_of_episodes
 from turnenv.report.redaction import Redactor
+from turnenv.report.visible import counted
 from turnenv.types import Episode
 
 _OPTIONS = ("max_tokens", "tools", "temperature", "base_url", "sampling_seed", "price")
@@ -66,11 +67,11 @@ def _sections(folder: Path, settings: Mapping[str, Any], played: Played, redacto
     openings = Markup('<div id="openings"><p class="quiet">This needs JavaScript.</p></div>')
     yield Section("doors", "Episodes to look at", openings)
     if faults := [summary for summary in summaries if summary.faults]:
-        told = [
+        lines = [
             f"{each.env}: {counted(each.faults, 'episode')}, the first by {redactor.text(each.first_fault)}"
             for each in faults
         ]
-        yield Section("faults", "Faults", bullets(told) + paragraph("They are in no mean."))
+        yield Section("faults", "Faults", bullets(lines) + paragraph("They are in no mean."))
     yield Section("components", "Rewards by component", _components(summaries))
     yield Section("turns-of", "Reward by turn", _by_turn(played))
     yield Section("cost", "Turns, tokens and cost", _cost(summaries))

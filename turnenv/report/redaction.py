@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from turnenv.groups import Member
-from turnenv.report.elements import counted
 from turnenv.report.plays import Play
+from turnenv.report.visible import counted
 from turnenv.types import Episode, Turn
 
 _COVERED = "█"

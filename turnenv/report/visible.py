@@ -1,4 +1,4 @@
-"""Text that people are shown, with the characters that cannot be seen, or that act on a terminal, escaped."""
+"""Text that people are shown: what cannot be seen or acts on a terminal is escaped, what is counted has its plural."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import unicodedata
 def visible(text: str) -> str:
     r"""The text with characters that act on a terminal or cannot be seen escaped, as `\x1b`; lines and tabs stay."""
     return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as `1 episode` and `2,000 episodes`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _visible(character: str) -> str:

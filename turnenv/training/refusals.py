@@ -18,7 +18,7 @@ _ARGUMENTS = {
 
 
 def refuse_arguments(given: Mapping[str, Any]) -> None:
-    """Raise ValueError for an argument of TRL's trainer that ours has no use for, TypeError for one that nobody has."""
+    """Raise ValueError for one of TRL's arguments that ours has no use for, TypeError for one that neither has."""
     for name, value in given.items():
         if name not in _ARGUMENTS:
             raise TypeError(f"TurnGRPOTrainer has no argument {name!r}")

@@ -105,6 +105,15 @@ def test_measuring_without_end_where_the_laws_agree_earns_nothing():
     assert [env.step("measure 0")[1] for _ in range(50)] == pytest.approx([0.0] * 50, abs=1e-12)
 
 
+@pytest.mark.parametrize(("laws", "x", "left"), [("switches", 1, 4), ("curves", 9, 1)])
+def test_hundreds_of_readings_are_learnt_from(laws, x, left):
+    env = ScienceLab(laws, max_turns=400, noise=0.2)
+    env.reset(seed=0, options={"task": 0})
+    for _ in range(400):
+        *_, info = env.step(f"measure {x}")
+    assert sum(info["turn_rewards"]) == pytest.approx(0.5 * (1 - log(left) / log(env.num_tasks)))
+
+
 def test_the_farmer_of_information_never_beats_the_expert():
     def farmer():
         expert = players.make_expert()

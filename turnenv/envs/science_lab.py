@@ -7,10 +7,10 @@ from bisect import bisect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import accumulate, product
+from itertools import accumulate, chain, product
 from math import erf, log, pi, sin, sqrt
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from turnenv.core.arguments import check_choice, check_range, checked_arguments
 _COMMAND = re.compile(rf"\b(measure|law)[ :=#]{{1,3}}((?![-+\u2212])(?>{WRITTEN}))(?!\w)", re.IGNORECASE)
 _NEGLIGIBLE = 1e-4
 _MOST_KNOWN = 1 << 13
+_RESCALED, _LEAST = 32, 1e-150  # a likelihood is at least `_NEGLIGIBLE`: 1e-150 times 32 of them is still a float
 
 Chances = Sequence[tuple[tuple[int, ...], tuple[float, ...]]]
 """For each law: the readings that an experiment may give, in order, and their probabilities, which sum to 1."""
@@ -35,41 +36,36 @@ class Lab:
         chances: for each experiment x = 0, 1, …: the readings' distribution under each law.
         likelihoods: for each experiment and reading: law -> probability, where it is not 0.
         cumulative: for each experiment and law: the cumulative probabilities, for drawing.
-        known: a cache: sorted readings -> what they say about the laws.
+        entropies: a cache: sorted readings -> the entropy of the posterior (nats).
     """
 
     laws: tuple[str, ...]
     chances: tuple[Chances, ...]
     likelihoods: tuple[Mapping[int, Mapping[int, float]], ...]
     cumulative: tuple[tuple[tuple[float, ...], ...], ...]
-    known: dict[tuple[tuple[int, int], ...], Learnt]
+    entropies: dict[tuple[tuple[int, int], ...], float]
 
     def learn(self, state: Study, reading: tuple[int, int]) -> None:
         """Add a reading to a study."""
         at = bisect(state.readings, reading)
         state.readings = readings = (*state.readings[:at], reading, *state.readings[at:])
-        learnt = self.known.get(readings)
-        if learnt is None:
-            weights = list(state.learnt.weights[: at + 1])
-            for later in readings[at:]:
-                weights.append(_reweighted(self, weights[-1], later))
-            learnt = Learnt(tuple(weights), _entropy(weights[-1].values()))
-            if len(self.known) < _MOST_KNOWN:
-                self.known[readings] = learnt
-        state.learnt = learnt
+        del state.weights[at:]
+        entropy = self.entropies.get(readings)
+        if entropy is None:
+            entropy = _entropy(self._weigh(state).values())
+            if len(self.entropies) < _MOST_KNOWN:
+                self.entropies[readings] = entropy
+        state.entropy = entropy
 
-
-class Learnt(NamedTuple):
-    """What sorted readings say about the laws.
-
-    Attributes:
-        weights: for the first 0, 1, … of the readings: law -> the product of their likelihoods, where it is not 0;
-            multiplied in the order of the readings, so that equal readings give equal floats.
-        entropy: the entropy of the posterior (nats).
-    """
-
-    weights: tuple[Mapping[int, float], ...]
-    entropy: float
+    def _weigh(self, state: Study) -> Mapping[int, float]:
+        """Complete the weights of a study, and return the last of them."""
+        weights = state.weights
+        for x, y in state.readings[len(weights) :]:
+            likelihood = self.likelihoods[x][y]
+            weights.append(_multiply(weights[-1], likelihood) if weights else likelihood)
+            if len(weights) % _RESCALED == 0:
+                weights[-1] = _rescale(weights[-1])
+        return weights[-1]
 
 
 @dataclass(slots=True)
@@ -79,15 +75,19 @@ class Study:
     Attributes:
         law: the number of the true law.
         readings: the pairs (x, y) that were read, sorted.
-        learnt: what they say about the laws.
+        entropy: the entropy of the posterior that they give (nats).
+        weights: for the first 1, 2, … of the readings, as far as they were needed: law -> the product of their
+            likelihoods, where it is not 0, up to a factor; multiplied in the order of the readings, so that equal
+            readings give equal floats.
     """
 
     law: int
     readings: tuple[tuple[int, int], ...]
-    learnt: Learnt
+    entropy: float
+    weights: list[Mapping[int, float]]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Study:
-        return Study(self.law, self.readings, self.learnt)
+        return Study(self.law, self.readings, self.entropy, self.weights.copy())
 
 
 class ScienceLab(TextEnv[Study]):
@@ -124,8 +124,8 @@ class ScienceLab(TextEnv[Study]):
         self._lab, self.noise = make_lab(laws, noise), noise
         self.max_turns, self.num_tasks = max_turns, len(self._lab.laws)
         self._last_x = len(self._lab.chances) - 1
-        self._per_nat = 0.5 / log(self.num_tasks)
-        self._prior = Learnt((dict.fromkeys(range(self.num_tasks), 1.0),), log(self.num_tasks))
+        self._most = log(self.num_tasks)
+        self._per_nat = 0.5 / self._most
         self._opening = f"Which of the {self.num_tasks} laws holds? The noise is {noise:g}. You have {max_turns} turns."
         self._bare = {text: _command(text) for text in self.action_texts}
         listed = "\n".join(f"law {number}: {law}" for number, law in enumerate(self._lab.laws, start=1))
@@ -148,7 +148,7 @@ class ScienceLab(TextEnv[Study]):
 
     def start(self, rng: np.random.Generator, options: Mapping[str, Any]) -> tuple[Study, str]:
         """In task i, law i + 1 holds."""
-        return Study(options["task"], (), self._prior), self._opening
+        return Study(options["task"], (), self._most, []), self._opening
 
     def respond(self, state: Study, action: str, rng: np.random.Generator) -> Reply:
         """Run the experiment, or judge the law."""
@@ -165,9 +165,9 @@ class ScienceLab(TextEnv[Study]):
         possible = self._lab.chances[number][state.law][0]
         place = bisect(self._lab.cumulative[number][state.law], rng.random())
         reading = possible[min(place, len(possible) - 1)]
-        before = state.learnt.entropy
+        before = state.entropy
         self._lab.learn(state, (number, reading))
-        reward = self._per_nat * (before - state.learnt.entropy)
+        reward = self._per_nat * (before - state.entropy)
         return Reply.turn(f"x = {number}: you read y = {reading}.", {"information": reward})
 
     def _judge(self, state: Study, number: int) -> Reply:
@@ -183,7 +183,7 @@ class ScienceLab(TextEnv[Study]):
 
     def state_key(self, state: Study) -> object:
         """The true law and the readings, in whatever order they came."""
-        return state.law, state.readings
+        return state.law, *chain.from_iterable(state.readings)
 
     def observation_key(self, state: Study) -> object:
         """The readings: all that the agent can know."""
@@ -193,15 +193,20 @@ class ScienceLab(TextEnv[Study]):
 def posterior(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
     """The laws that agree with readings (x, y), with their probabilities."""
     weights: Mapping[int, float] = dict.fromkeys(range(len(lab.laws)), 1.0)
-    for reading in readings:
-        weights = _reweighted(lab, weights, reading)
+    for x, y in readings:
+        weights = _multiply(weights, lab.likelihoods[x].get(y, {}))
     total = sum(weights.values())
     return {law: weight / total for law, weight in weights.items()}
 
 
-def _reweighted(lab: Lab, weights: Mapping[int, float], reading: tuple[int, int]) -> dict[int, float]:
-    likelihood = lab.likelihoods[reading[0]].get(reading[1], {})
+def _multiply(weights: Mapping[int, float], likelihood: Mapping[int, float]) -> Mapping[int, float]:
     return {law: weight * likelihood[law] for law, weight in weights.items() if law in likelihood}
+
+
+def _rescale(weights: Mapping[int, float]) -> Mapping[int, float]:
+    """The weights with 1 for the largest, without those that would be too small for a float after more readings."""
+    largest = max(weights.values())
+    return {law: weight / largest for law, weight in weights.items() if weight > _LEAST * largest}
 
 
 def _entropy(weights: Collection[float]) -> float:

@@ -9,8 +9,8 @@ PAGE = "reference/command-line.md"
 
 
 def write_command_line(site: Path) -> None:
-    """Write the help of `turnenv` and of each command, 100 columns wide and without colours."""
-    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
+    """Write the help of `turnenv` and of each command, as wide as a page and without colours."""
+    os.environ |= {"COLUMNS": "90", "NO_COLOR": "1"}
     parser, commands = make_parser()
     sections = ["# The command line", _block(parser.format_help())]
     for name, command in commands.items():

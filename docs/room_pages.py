@@ -5,38 +5,55 @@ import re
 import shutil
 from pathlib import Path
 
+from benchmarks.compare.cells import CELLS
+
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / "turnenv" / "envs" / "pages"
 
-PUBLISHED = ROOT / "benchmarks" / "published"
+FAMILIES = {
+    f"turnenv/envs/pages/{page.name}": f"environments/{page.name}" for page in ENVIRONMENTS.glob("[A-Z]*[a-z].md")
+}
+
+EVIDENCE = "benchmarks/published/evidence"
+
+CELL_PAGES = {f"{EVIDENCE}/{cell}/table.md": f"harness/evidence-{cell}-table.md" for cell in CELLS}
+"""Of every cell that is planned; those that have not been run have no page."""
 
 ROOM_PAGES = {
     "turnenv/envs/pages/README.md": "environments/index.md",
     "turnenv/envs/README.md": "environments/playing.md",
-    "turnenv/core/README.md": "environments/contract.md",
+    **dict(sorted(FAMILIES.items())),
     "turnenv/adapters/README.md": "environments/any-text-environment.md",
     "turnenv/questions/README.md": "environments/questions.md",
     "turnenv/judges/README.md": "environments/judges.md",
+    "turnenv/core/README.md": "environments/contract.md",
     "turnenv/training/README.md": "training/index.md",
-    "turnenv/credit/README.md": "training/credit.md",
     "turnenv/training/SETTINGS.md": "training/settings.md",
     "turnenv/policies/README.md": "training/policies.md",
     "turnenv/policies/TEMPLATES.md": "training/templates.md",
+    "turnenv/credit/README.md": "training/credit.md",
     "benchmarks/README.md": "harness/index.md",
-    "benchmarks/LOG.md": "harness/log.md",
-    "turnenv/report/README.md": "harness/reports.md",
-    "turnenv/README.md": "reference/rooms.md",
     "README.md": "harness/first-comparison.md",
+    "turnenv/report/README.md": "harness/reports.md",
+    "benchmarks/LOG.md": "harness/log.md",
+    "benchmarks/published/lab/agreement.md": "harness/lab-agreement.md",
+    f"{EVIDENCE}/summary.md": "harness/evidence-summary.md",
+    **{source: target for source, target in CELL_PAGES.items() if (ROOT / source).exists()},
+    "turnenv/README.md": "reference/rooms.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changelog.md",
-} | {f"turnenv/envs/pages/{page.name}": f"environments/{page.name}" for page in ENVIRONMENTS.glob("[A-Z]*[a-z].md")}
-ROOM_PAGES |= {
-    page.relative_to(ROOT).as_posix(): f"harness/{'-'.join(page.relative_to(PUBLISHED).with_suffix('').parts)}.md"
-    for page in sorted(PUBLISHED.rglob("*.md"))
 }
-"""Page of the repository -> page of the site."""
+"""Page of the repository -> page of the site, in the order in which the site lists them."""
 
-TITLES = {"turnenv/envs/README.md": "Play them", "turnenv/questions/README.md": "Where questions come from"}
+TITLES = {
+    "turnenv/envs/README.md": "Play them",
+    "turnenv/questions/README.md": "Where questions come from",
+    **{
+        f"{EVIDENCE}/{cell}/table.md": f"{plan.horizon}: {plan.start} start"
+        + (f", {plan.rewards}" if plan.rewards != "right" else "")
+        for cell, plan in CELLS.items()
+    },
+}
 """Titles that would stand twice in the site's table of contents."""
 
 SECTIONS = {"README.md": "Compare methods"}
@@ -61,11 +78,18 @@ def copy_room_pages(site: Path) -> None:
         text = _LINK.sub(lambda link: _relink(link, Path(source), Path(target), site), text)  # noqa: B023 (used at once)
         text = _PICTURE.sub(lambda found: _for_both_themes(found, Path(source), Path(target), site), text)  # noqa: B023
         if target.endswith("/index.md"):
-            text += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+            text += _contents(target)
         path = site / target
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+
+
+def _contents(index: str) -> str:
+    """The table of contents of a folder, hidden in its first page."""
+    folder = Path(index).parent
+    names = [Path(page).stem for page in ROOM_PAGES.values() if Path(page).parent == folder and page != index]
+    return "\n".join(["", "```{toctree}", ":hidden:", "", *names, "```", ""])
 
 
 def _for_both_themes(found: re.Match[str], source: Path, target: Path, site: Path) -> str:
@@ -79,10 +103,17 @@ def _for_both_themes(found: re.Match[str], source: Path, target: Path, site: Pat
 
 
 def _copied(picture: Path, target: Path, site: Path) -> str:
-    """Put a picture beside the page that shows it; returns its name."""
+    """Put a picture beside the page that shows it; returns its name, which holds its folder's: several have a map."""
+    name = "-".join(picture.parts[-2:])
     (site / target.parent).mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / picture, site / target.parent / picture.name)
-    return picture.name
+    shutil.copyfile(ROOT / picture, site / target.parent / name)
+    return name
+
+
+def _title(source: str) -> str:
+    """What the site calls a page."""
+    first = (ROOT / source).read_text(encoding="utf-8").partition("\n")[0]
+    return SECTIONS.get(source) or TITLES.get(source) or first.removeprefix("# ")
 
 
 def _section(text: str, title: str) -> str:
@@ -107,4 +138,6 @@ def _relink(link: re.Match[str], source: Path, target: Path, site: Path) -> str:
     if file not in ROOM_PAGES:
         return words
     there = Path(os.path.relpath(ROOM_PAGES[file], target.parent)).as_posix()
+    if words == Path(name).name:
+        words = _title(file)
     return f"[{words}]({there}{'#' + anchor if anchor else ''})"

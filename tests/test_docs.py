@@ -117,6 +117,41 @@ def test_every_page_of_a_room_is_on_the_site(monkeypatch):
     assert set(ROOM_PAGES) == {page for page in (*PAGES, *OTHERS) if not page.startswith("docs/")}
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The pages of the rooms, as Sphinx is given them."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    from room_pages import copy_room_pages
+
+    folder = tmp_path_factory.mktemp("site")
+    copy_room_pages(folder)
+    sys.path.remove(str(ROOT / "docs"))
+    return folder
+
+
+def test_two_pictures_of_one_name_stay_two_on_the_site(site):
+    page = (site / "harness" / "index.md").read_text(encoding="utf-8")
+    maps = [name for name in re.findall(r"{image} (\S+)", page) if name.endswith("map-light.svg")]
+    published = [ROOT / "benchmarks" / "published" / part / "map-light.svg" for part in ("evidence", "lab")]
+    assert [(site / "harness" / name).read_bytes() for name in maps] == [path.read_bytes() for path in published]
+
+
+def test_the_site_lists_the_pages_of_a_folder_in_the_order_in_which_one_reads_them(site):
+    page = (site / "environments" / "index.md").read_text(encoding="utf-8")
+    listed = page.partition("{toctree}")[2].split()
+    assert listed[1:3] == ["playing", "BlocksArm"]
+    assert listed[-2:] == ["contract", "```"]
+
+
+def test_no_two_pages_of_the_site_have_one_title_and_no_link_shows_a_file_name(site):
+    texts = {page: page.read_text(encoding="utf-8") for page in site.rglob("*.md")}
+    titles = [text.partition("\n")[0] for text in texts.values()]
+    assert sorted(titles) == sorted(set(titles))
+    assert "# TriviaSearch, 2 turns: knowing start" in titles
+    for page, text in texts.items():
+        assert not re.findall(r"\[[A-Z]+\.md\]\(", text), page
+
+
 def test_the_example_report_is_made_of_published_rows_and_whole_groups(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     from example_report import GROUPS, PAGE, write_example

@@ -50,12 +50,15 @@ html_show_sphinx = False
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
+_PICTURE = re.compile(r'<img [^>]*?(?:class="(only-\w+)" )?src="[^>]*>')
+
 
 def setup(app):
     """Put the rooms' pages into the site before Sphinx looks for pages, and an example report beside them."""
     app.connect("builder-inited", lambda app: copy_room_pages(Path(app.srcdir)))
     app.connect("builder-inited", lambda app: write_command_line(Path(app.srcdir)))
     app.connect("build-finished", _add_example)
+    app.connect("build-finished", _name_landmarks)
     app.connect("html-page-context", _reachable, priority=900)
 
 
@@ -65,10 +68,36 @@ def _add_example(app, exception):
         write_example(Path(app.outdir))
 
 
+def _name_landmarks(app, exception):
+    """The theme's two asides get names, and its page of search results a title, for those who listen to a page."""
+    if exception is not None or app.builder.format != "html":
+        return
+    named = {
+        '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
+        '<aside class="toc-drawer">': '<aside class="toc-drawer" aria-label="This page">',
+        '\n<div id="search-results">': '\n<h1>Search</h1><div id="search-results">',
+    }
+    for page in Path(app.outdir).rglob("*.html"):
+        text = made = page.read_text(encoding="utf-8")
+        for old, new in named.items():
+            made = made.replace(old, new)
+        if made != text:
+            page.write_text(made, encoding="utf-8")
+
+
 def _reachable(app, pagename, templatename, context, doctree):
     """What scrolls sideways can be scrolled with the keyboard too, and the sidebar's headings have a level."""
     if "body" in context:
         body = re.sub(r'<div class="(table-wrapper[^"]*)">', r'<div class="\1" tabindex="0">', context["body"])
-        context["body"] = body.replace("<pre>", '<pre tabindex="0">')
+        body = _PICTURE.sub(r'<span class="picture \1" tabindex="0">\g<0></span>', body)
+        parts = re.split(r"(<pre>.*?</pre>)", body, flags=re.DOTALL)
+        parts[::2] = [_unbroken(part) for part in parts[::2]]
+        context["body"] = "".join(parts).replace("<pre>", '<pre tabindex="0">')
     tree = context.get("furo_navigation_tree", "")
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
+def _unbroken(text):
+    """A figure and its interval or unit stay on one line."""
+    text = re.sub(r" ± (?=\d)|(?<=\d) (?=%)", lambda space: space[0].replace(" ", "\u00a0"), text)
+    return re.sub(r"(\[[-+−\d.]+,) (?=[-+−\d.]+\])", "\\1\u00a0", text)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-_WIDTH = 110
+_WIDTH = 90
 
 
 def table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:

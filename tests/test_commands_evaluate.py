@@ -106,7 +106,7 @@ def test_a_refused_key_is_one_line(server, capsys, monkeypatch):
     assert len(server.seen) <= 16
 
 
-@pytest.mark.parametrize("status", [200, 400, 429, 500])
+@pytest.mark.parametrize("status", [200, 400, *(pytest.param(code, marks=pytest.mark.slow) for code in (429, 500))])
 def test_a_server_that_repeats_the_key_gets_it_into_no_file(server, capsys, tmp_path, monkeypatch, status):
     monkeypatch.setattr("turnenv.policies.endpoint.EndpointPolicy.backoff", 0.0)
     echo = json.dumps({"error": {"message": f"wrong: Bearer {KEY}"}}).encode()

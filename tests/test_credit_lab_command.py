@@ -37,6 +37,7 @@ def whole(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_tables(whole, tmp_path, capsys):
     broken = tmp_path / "broken"
     process = subprocess.Popen([sys.executable, "-m", "benchmarks", *command(broken)], stdout=subprocess.DEVNULL)

@@ -82,6 +82,7 @@ def test_paired_p_of_golden_differences():
     assert paired_p([2.0, 3.0], [1.0, 2.0]) == 0.0
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_rliable():
     # rliable 1.2.0, on four cells of ten seeds: aggregate_iqm, probability_of_improvement, run profiles; its own
     # bootstrap of the interquartile mean gave 0.2995 and 0.4400 with 4,000 draws.

@@ -142,6 +142,7 @@ def test_what_is_learned_by_heart_is_right():
         assert said.text in right
 
 
+@pytest.mark.slow
 def test_teaching_lowers_the_loss_of_every_lesson(tokenizer):
     demonstrator = Demonstrator(Random(9))
     skills = [demonstrator.conversation(SKILLED) for _ in range(4)]

@@ -76,6 +76,7 @@ def run(monkeypatch, capsys, out, *arguments):
     return {name: float(mean) for name, mean in (line for line in lines if len(line) == 2)}
 
 
+@pytest.mark.slow
 def test_a_clone_answers_in_the_form_it_was_shown_and_can_be_taught_on(tmp_path, monkeypatch, capsys):
     small = ("--width", "32", "--layers", "1", "--learning-rate", "1e-2")
     start = run(monkeypatch, capsys, tmp_path / "new", "--skill", "1", "--steps", "200", *small)

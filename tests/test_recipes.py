@@ -44,7 +44,10 @@ def arguments(model: Path, folder: Path, *more: str) -> list[str]:
     return ["--model", str(model), "--output_dir", str(folder), *small.split(), *quiet.split(), *more]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+# The six differ in an estimator and a critic; one with a critic stands for the others of its kind.
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("ppo_or", "ppo_mr") else name for name in RECIPES]
+)
 def test_a_recipe_trains_saves_and_says_where(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = save_tiny_policy(tmp_path / "tiny")
     assert RECIPES[name](arguments(model, tmp_path / "run", "--env_kwargs", '{"high": 10}')) == 0

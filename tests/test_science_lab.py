@@ -130,6 +130,7 @@ def test_the_farmer_of_information_never_beats_the_expert():
     assert min(episode.total_reward for episode in expert if episode.outcome.success) > 1.0
 
 
+@pytest.mark.slow
 def test_the_easy_one_exactly():
     env = gymnasium.make(IDS[1]).unwrapped
     # Two switches of three are told, so that the table stays small: laws 1 to 4.

@@ -17,7 +17,7 @@ def test_every_id_has_both():
 
 
 @pytest.mark.parametrize("env_id", IDS)
-@pytest.mark.parametrize("episodes", [50, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("episodes", [40, pytest.param(500, marks=pytest.mark.slow)])
 def test_the_expert_solves_it_and_chance_does_not(env_id, episodes):
     expert, chance = play(env_id, "expert", range(episodes)), play(env_id, "random", range(episodes))
     solved = [episode.total_reward for episode in expert if episode.outcome.success]

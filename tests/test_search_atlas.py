@@ -137,6 +137,7 @@ WORDS = sorted({word for article in articles() for word in f"{article.title} {ar
 TERMS = st.sampled_from(WORDS) | st.sampled_from(["river", "Rivers", "countries", "zürich", "of", "x²y", "qwxyzzy"])
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(words=st.lists(TERMS, max_size=12), k=st.sampled_from([1, 2, 5, 50, 5_000]))
 def test_ranks_as_sqlite_does_for_any_words(words, k):

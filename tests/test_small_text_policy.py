@@ -1,6 +1,7 @@
 """A small policy learns Gymnasium's FrozenLake in words with turn-level credit, above its start with an interval."""
 
 import numpy as np
+import pytest
 
 from agents.small.text_policy import TextPolicy
 from benchmarks.harness.statistics import paired_interval
@@ -25,6 +26,7 @@ def mean_return(policy, batch):
     return float(np.mean([episode.total_reward for episode in episodes]))
 
 
+@pytest.mark.slow
 def test_frozen_lake_is_learnt_in_words():
     start, trained = {}, {}
     batch = vectorise(lambda: frozen_lake(is_slippery=False), GROUPS * SIZE, max_turns=20)

@@ -55,7 +55,9 @@ def trained(folder: Path, policy: str, env: Any, **changes: Any) -> Recorder:
 @pytest.mark.parametrize(
     "credit", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("mt_grpo", "grpo_or")), "gigpo"]
 )
-@pytest.mark.parametrize("make", [frozen_lake, taxi, minigrid, Scratch])
+@pytest.mark.parametrize(
+    "make", [frozen_lake, Scratch, *(pytest.param(make, marks=pytest.mark.slow) for make in (taxi, minigrid))]
+)
 def test_foreign_environments_are_trained_on(tmp_path: Path, policy: str, make: Any, credit: str) -> None:
     trainer = trained(tmp_path, policy, make, credit=credit)
     assert trainer.state.global_step == 3

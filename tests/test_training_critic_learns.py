@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`.*gradient_checkpointing.*` is 
     ("critic", "lam", "steps", "options"),
     [
         ("probe", 1.0, 9, {"buffer": 8}),
-        ("probe", 0.5, 12, {"buffer": 8}),
+        pytest.param("probe", 0.5, 12, {"buffer": 8}, marks=pytest.mark.slow),
         pytest.param("model", 1.0, 40, {"learning_rate": 5e-4, "passes": 2}, marks=pytest.mark.slow),
         pytest.param("model", 0.5, 40, {"learning_rate": 5e-4, "passes": 2}, marks=pytest.mark.slow),
     ],

@@ -117,6 +117,7 @@ def test_a_reference_that_cannot_follow_is_refused(tmp_path: Path, how: dict[str
 
 
 # Dynamo meets deprecations inside PyTorch, which as errors would stop it.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_compiled_policy_takes_the_same_steps(tmp_path: Path) -> None:
     plain = trained(tmp_path / "plain", max_steps=2)

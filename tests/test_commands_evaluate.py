@@ -171,6 +171,8 @@ def test_an_episode_of_a_file(capsys, tmp_path, monkeypatch):
     assert document(capsys)["episode"]["env_id"] == GUESS
     wrongs = {
         "3 episodes": [file, "--episode", "4"],
+        "there is no episode 0": [file, "--episode", "0"],
+        "²: No module named": [f"{file}:²"],
         "no file n": ["no.jsonl"],
         "no file G": ["Guess", "--episode", "1"],
     }

@@ -52,15 +52,19 @@ def test_methods_and_seeds_of_the_command_line_come_first(tmp_path):
 def test_a_starting_point_is_taught_once(tmp_path, monkeypatch):
     # The teaching itself is the subject of tests of agents.nano; here it is a program that leaves a policy behind.
     teacher = tmp_path / "teacher"
-    teacher.write_text('#!/bin/sh\nmkdir -p "${16}"; echo "$@" >> "$0.log"; touch "${16}/config.json"\n')
+    teacher.write_text('#!/bin/sh\nfor out; do :; done; echo "$@" >> "$0.log"; touch "$out/model.safetensors"\n')
     teacher.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(teacher))
+    # What a lesson leaves that was killed while it saved; the weights are written last.
+    start = tmp_path / "starts" / "chain-weak"
+    start.mkdir(parents=True)
+    (start / "config.json").touch()
     for _ in range(2):
         evidence.teach_start("chain-weak", tmp_path)
     evidence.teach_start("weak", tmp_path)
     (line,) = (tmp_path / "teacher.log").read_text().splitlines()
     assert line.startswith("-m agents.nano.clone --env turnenv/CreditChain-v0 --skill 0.3")
-    assert (tmp_path / "starts" / "chain-weak" / "config.json").exists()
+    assert (start / "model.safetensors").exists()
 
 
 def test_a_failed_lesson_is_an_error(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.compare.cells import CELLS
 from benchmarks.compare.evidence_cells import read_cells
+from benchmarks.compare.evidence_map import places
 from benchmarks.compare.rates import chosen_rates, rates_folder
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.suites import suite_of
@@ -19,7 +20,8 @@ NAMES = sorted(path.parent.name for path in PUBLISHED.glob("*/rows.jsonl.gz"))
 def test_the_published_summary_is_made_of_the_published_rows():
     assert NAMES
     assert set(NAMES) <= set(CELLS)
-    assert render(read_cells(PUBLISHED)) == (PUBLISHED / "summary.md").read_text(encoding="utf-8")
+    cells = read_cells(PUBLISHED)
+    assert render(cells, places(cells)) == (PUBLISHED / "summary.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)

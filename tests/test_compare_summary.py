@@ -6,7 +6,7 @@ import pytest
 from benchmark_rows import row
 
 from benchmarks.compare.evidence_cells import methods_of, read_cells
-from benchmarks.compare.evidence_map import places
+from benchmarks.compare.evidence_map import map_table, places
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.summary import write_summary
 from benchmarks.compare.summary_pictures import _draw_cell
@@ -62,7 +62,7 @@ def test_a_folder_without_comparisons_says_what_to_run(tmp_path):
 
 
 def test_the_map_tells_help_from_harm_and_from_what_was_not_shown(tmp_path):
-    _write(tmp_path, "weak", {"grpo_or": [0.1, 0.1, 0.2], "grpo_mr": [0.1, 0.6, 0.5], "mt_grpo": [0.4, 0.5, 0.5]})
+    _write(tmp_path, "weak", {"grpo_or": [0.1, 0.1, 0.2], "grpo_mr": [0.1, 0.6], "mt_grpo": [0.4, 0.5, 0.5]})
     _write(tmp_path, "chain-bait", {"grpo_or": [0.9, 0.8, 0.9], "mt_grpo": [0.1, 0.1, 0.0]})
     _write(tmp_path, "of-somebody", {"grpo_or": [0.9, 0.8], "mt_grpo": [0.1, 0.1]})
     found = places(read_cells(tmp_path))
@@ -71,5 +71,6 @@ def test_the_map_tells_help_from_harm_and_from_what_was_not_shown(tmp_path):
         ("weak", "grpo_mr", "not shown"),
         ("chain-bait", "grpo_or", "harmed"),
     ]
+    assert re.search(r"\| +weak +\| +right +\| +3 and 2 +\|", map_table(found))
     assert found[0].differences == pytest.approx({0: 30.0, 1: 40.0, 2: 30.0})
     assert (found[2].rewards, found[2].start) == ("bait", "skilled")

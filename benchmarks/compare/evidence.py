@@ -74,7 +74,8 @@ def teach_start(cell: str, out: Path) -> None:
         ValueError: if teaching fails.
     """
     lesson, folder = CELLS[cell].lesson, start_folder(cell, out)
-    if not lesson or (folder / "config.json").exists():
+    # The weights are saved last: a folder without them is what a kill left.
+    if not lesson or (folder / "model.safetensors").exists():
         return
     print(f"teaching the starting point of {cell}, once", file=sys.stderr)
     words = [sys.executable, "-m", "agents.nano.clone", *lesson, "--out", str(folder)]

@@ -72,7 +72,8 @@ def map_table(found: Sequence[Place]) -> str:
         own = {place.baseline.label: place for place in found if place.cell == name}
         any_place = next(iter(own.values()))
         shown = [_shown(own[method.label]) if method.label in own else "" for method in BASELINES.values()]
-        lines.append([any_place.horizon, any_place.start, any_place.rewards, str(len(any_place.differences)), *shown])
+        seeds = " and ".join(dict.fromkeys(str(len(place.differences)) for place in own.values()))
+        lines.append([any_place.horizon, any_place.start, any_place.rewards, seeds, *shown])
     titles = [f"against {what} ({method.title})" for what, method in BASELINES.items()]
     return markdown(["horizon", "start", "turn rewards", "seeds", *titles], lines) if lines else ""
 

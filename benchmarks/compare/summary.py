@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import target_of, values_by_seed
 from benchmarks.compare.evidence_cells import Cell, methods_of, read_cells, title_of
-from benchmarks.compare.evidence_map import map_table, places
+from benchmarks.compare.evidence_map import Place, map_table, places
 from benchmarks.harness.aggregates import (
     Bootstrapped,
     holm,
@@ -37,18 +37,24 @@ def write_summary(folder: Path) -> str:
     cells = [cell for cell in read_cells(folder) if len(cell.comparison.methods) > 1]
     if not cells:
         raise ValueError(f"{folder} holds no cell with rows of two methods: run python -m benchmarks evidence first")
-    text = render(cells)
+    found = places(cells)
+    text = render(cells, found)
     (folder / "summary.md").write_text(text, encoding="utf-8")
-    if found := places(cells):
+    if found:
         draw_map(found, folder)
     draw_cells(cells, folder)
     draw_profiles(cells, folder)
     return text
 
 
-def render(cells: Sequence[Cell]) -> str:
-    """The summary as Markdown."""
-    methods, found = methods_of(cells), places(cells)
+def render(cells: Sequence[Cell], found: Sequence[Place]) -> str:
+    """The summary as Markdown.
+
+    Args:
+        cells: whose rows it sums up.
+        found: their places on the map; the summary has no map without them.
+    """
+    methods = methods_of(cells)
     the_map = [
         "## Where credit by turn helped",
         "Success of MT-GRPO minus the baseline's after the same training, in points, the same seeds. **helped** and "

@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
         MistakeError: if there is no such environment, file or episode.
     """
     if (found := _find_file(given.id)) is not None:
-        return _show_episode(found[0], given.episode or found[1], as_json=given.json)
+        return _show_episode(found[0], found[1] if given.episode is None else given.episode, as_json=given.json)
     if given.episode is not None:
         raise MistakeError(f"--episode is for a file of episodes; there is no file {given.id}")
     env_id = resolve_id(given.id)
@@ -67,7 +67,7 @@ def _find_file(name: str) -> tuple[Path, int] | None:
     if Path(name).is_file():
         return Path(name), 1
     path, colon, number = name.rpartition(":")
-    if colon and number.isdigit() and Path(path).is_file():
+    if colon and number.isdecimal() and Path(path).is_file():
         return Path(path), int(number)
     if name.endswith((".jsonl", ".jsonl.gz")):
         raise MistakeError(f"there is no file {name}")

@@ -6,7 +6,7 @@ import pytest
 from benchmark_rows import row
 
 from benchmarks.compare.evidence_cells import methods_of, read_cells
-from benchmarks.compare.evidence_map import map_table, places
+from benchmarks.compare.evidence_map import map_table, over_starts, places
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.summary import write_summary
 from benchmarks.compare.summary_pictures import _draw_cell
@@ -74,3 +74,13 @@ def test_the_map_tells_help_from_harm_and_from_what_was_not_shown(tmp_path):
     assert re.search(r"\| +weak +\| +right +\| +3 and 2 +\|", map_table(found))
     assert found[0].differences == pytest.approx({0: 30.0, 1: 40.0, 2: 30.0})
     assert (found[2].rewards, found[2].start) == ("bait", "skilled")
+
+
+def test_starts_of_a_horizon_are_averaged_by_seed(tmp_path):
+    _write(tmp_path, "chain-weak", {"grpo_or": [0.1, 0.1, 0.2], "mt_grpo": [0.4, 0.5, 0.5]})
+    _write(tmp_path, "chain-skilled", {"grpo_or": [0.5, 0.6], "mt_grpo": [0.4, 0.6]})
+    _write(tmp_path, "chain-bait", {"grpo_or": [0.9, 0.8], "mt_grpo": [0.1, 0.1]})
+    (pooled,) = over_starts(places(read_cells(tmp_path)))
+    assert pooled.differences == pytest.approx({0: (30.0 - 10.0) / 2, 1: (40.0 + 0.0) / 2})
+    assert (pooled.horizon, pooled.start) == ("CreditChain, 8 turns", "weak, skilled")
+    assert re.search(r"CreditChain, 8 turns \| +weak, skilled \| +right \| +2 \|", write_summary(tmp_path))

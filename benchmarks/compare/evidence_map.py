@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from benchmarks.compare.cells import CELLS
@@ -76,6 +77,24 @@ def map_table(found: Sequence[Place]) -> str:
         lines.append([any_place.horizon, any_place.start, any_place.rewards, seeds, *shown])
     titles = [f"against {what} ({method.title})" for what, method in BASELINES.items()]
     return markdown(["horizon", "start", "turn rewards", "seeds", *titles], lines) if lines else ""
+
+
+def over_starts(found: Sequence[Place]) -> list[Place]:
+    """For each horizon with several starting points, and each baseline that all of them have: the mean over the starts.
+
+    Runs of one seed play the same tasks from each start, so the seed stays the unit: its differences are averaged over
+    the starts, and the interval is over the seeds that every start has. Cells whose turn rewards mislead are left out.
+    """
+    pooled = []
+    for horizon in dict.fromkeys(place.horizon for place in found):
+        for baseline in BASELINES.values():
+            own = [p for p in found if (p.horizon, p.rewards, p.baseline) == (horizon, "right", baseline)]
+            seeds = set[int].intersection(*(set(place.differences) for place in own)) if own else set[int]()
+            if len(own) > 1 and len(seeds) > 1:
+                means = {seed: fmean(place.differences[seed] for place in own) for seed in sorted(seeds)}
+                starts = ", ".join(place.start for place in own)
+                pooled.append(Place(horizon, horizon, starts, "right", baseline, means))
+    return pooled
 
 
 def _shown(place: Place) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import target_of, values_by_seed
 from benchmarks.compare.evidence_cells import Cell, methods_of, read_cells, title_of
-from benchmarks.compare.evidence_map import Place, map_table, places
+from benchmarks.compare.evidence_map import Place, map_table, over_starts, places
 from benchmarks.harness.aggregates import (
     Bootstrapped,
     holm,
@@ -61,6 +61,11 @@ def render(cells: Sequence[Cell], found: Sequence[Place]) -> str:
         "**harmed**: the 95 % interval excludes 0, not corrected for their number; not shown: it does not.",
         map_table(found),
     ]
+    if pooled := over_starts(found):
+        the_map += [
+            "Mean over the starting points of a horizon, by seed, on the seeds that all of them have:",
+            map_table(pooled),
+        ]
     return (
         "\n\n".join(
             [

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from turnenv.questions import HopQuestion, load_multihop_questions
+from turnenv.rewards import fold
 
 datasets = pytest.importorskip("datasets")
 pandas = pytest.importorskip("pandas")
@@ -219,7 +220,10 @@ def compare(item: HopQuestion, row: dict[str, Any], name: str, suffix: str) -> N
     names = facts["title"] if isinstance(facts, dict) else [f[0] if isinstance(f, list) else f for f in facts]
     expected = expected_answers(row["answer"])
     assert item.question == row["question"].strip(), (name, suffix, row)
-    assert item.titles == tuple(dict.fromkeys(name.strip() for name in names)), (name, suffix, row)
+    distinct: dict[str, str] = {}
+    for title in map(str.strip, names):
+        distinct.setdefault(fold(title), title)
+    assert item.titles == tuple(distinct.values()), (name, suffix, row)
     if is_packed(row["answer"], suffix) or (expected is None and suffix.startswith(".csv")):
         return  # CSV has no null, no true and no number, only texts.
     assert expected is not None, (name, suffix, row, item.answers)

@@ -80,7 +80,7 @@ def map_table(found: Sequence[Place]) -> str:
 
 
 def over_starts(found: Sequence[Place]) -> list[Place]:
-    """For each horizon with several starting points, and each baseline that all of them have: the mean over the starts.
+    """For each horizon and each baseline that several of its starting points have: the mean over those starts.
 
     Runs of one seed play the same tasks from each start, so the seed stays the unit: its differences are averaged over
     the starts, and the interval is over the seeds that every start has. Cells whose turn rewards mislead are left out.

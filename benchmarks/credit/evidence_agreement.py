@@ -39,9 +39,11 @@ def agreement_rows(lab: Path, evidence: Path, metric: str) -> list[Mapping[str, 
             that all have finished.
     """
     pairs, rows = list[Pair](), list[Mapping[str, Value]]()
-    for name in cells_in(evidence):
-        trained, setting = results(evidence / name, metric), str(CELLS[name].lab)
-        measured = by_setting(lab, trained).get(setting, {})
+    by_cell = {name: results(evidence / name, metric) for name in cells_in(evidence)}
+    settings = by_setting(lab, {method: seeds for trained in by_cell.values() for method, seeds in trained.items()})
+    for name, trained in by_cell.items():
+        setting = str(CELLS[name].lab)
+        measured = settings.get(setting, {})
         shared = sorted(set(trained) & set(measured))
         if len(shared) >= LEAST and len(trained[shared[0]]):
             lab_N = np.array([FIGURES[FIGURE](measured[each]) for each in shared])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.compare.records import Evaluation, Settings
 from turnenv.adapters import AnyEnv
+from turnenv.atomic import replacing
 from turnenv.policies import Policy
 from turnenv.rollout import collect, vectorise
 from turnenv.types import Episode
@@ -132,6 +133,5 @@ def write_transcripts(path: Path, episodes: Sequence[Episode]) -> None:
         replace(episode, turns=tuple(replace(t, token_ids=None, logprobs=None) for t in episode.turns))
         for episode in episodes
     ]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{episode.to_json()}\n" for episode in plain), encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text("".join(f"{episode.to_json()}\n" for episode in plain), encoding="utf-8")

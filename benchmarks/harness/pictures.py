@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from turnenv.atomic import replacing
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -54,9 +56,8 @@ def curve_style() -> Iterator[None]:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG in one move, so that a reader sees the old or the new file."""
-    partial = path.with_suffix(".partial.png")
-    figure.savefig(partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png")
 
 
 def colour_of(number: int) -> str:
@@ -93,8 +94,8 @@ def save_themed(draw: Callable[[], Figure | None], folder: Path, name: str) -> l
             text = io.StringIO()
             figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
         path = folder / f"{name}-{theme}.svg"
-        partial = path.with_suffix(".partial.svg")
-        partial.write_text("\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n", encoding="utf-8")
-        partial.replace(path)
+        lines = [line.rstrip() for line in text.getvalue().splitlines()]
+        with replacing(path) as partial:
+            partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
         written.append(path.name)
     return written

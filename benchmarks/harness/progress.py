@@ -11,6 +11,8 @@ from typing import Never, Protocol, TextIO
 
 from tqdm import tqdm
 
+from turnenv.atomic import replacing
+
 _QUIET_SECONDS = 30.0
 
 
@@ -30,9 +32,8 @@ class Status:
 
     def write(self, path: Path) -> None:
         """Replace the run's status file, so that a reader sees the old or the new one."""
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Status | None:

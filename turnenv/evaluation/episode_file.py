@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from turnenv.atomic import replacing
 from turnenv.types import Episode
 
 __all__ = ["EpisodeFile", "read_episodes"]
@@ -40,9 +41,8 @@ class EpisodeFile:
             self.episodes = [episode for episode in self.episodes if not episode.faulted]
             content = b"".join(map(_member, self.episodes))
             whole = len(content)
-            partial = path.with_name(f".{path.name}.partial")
-            partial.write_bytes(content)
-            partial.replace(path)
+            with replacing(path) as partial:
+                partial.write_bytes(content)
         self._file: BinaryIO = path.open("ab")
         if whole < len(content):
             self._file.truncate(whole)

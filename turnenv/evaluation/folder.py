@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from turnenv.atomic import replacing
+
 __all__ = ["SettingsDifferError", "episodes_path", "keep_settings", "only_one_writer", "read_settings", "write_json"]
 
 SETTINGS = "settings.json"
@@ -71,9 +73,8 @@ def episodes_path(folder: Path, env: str) -> Path:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace a file, so that a reader sees the old or the new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

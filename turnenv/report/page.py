@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from turnenv.atomic import replacing
 from turnenv.report.packing import Methods, Packed, pack
 from turnenv.report.plays import Play
 from turnenv.report.redaction import Redactor
@@ -49,9 +50,8 @@ class Page(NamedTuple):
     def write(self, path: Path) -> None:
         """Write it in one move, so that a reader sees the old or the new one; makes the folder if there is none."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(self.html.encode("utf-8", "backslashreplace"))
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_bytes(self.html.encode("utf-8", "backslashreplace"))
 
 
 def page(

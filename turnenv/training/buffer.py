@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from accelerate.utils import send_to_device
 from datasets import Dataset
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from trl import GRPOTrainer
+
+from turnenv.atomic import replacing
 
 _ROUNDING = 1e-6
 Batches = Sequence[dict[str, Any]]
@@ -29,8 +30,8 @@ def save_batch(folder: Path, rank: int, micro_step: int, batches: Batches) -> No
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = _path(folder, rank)
-    torch.save({"micro_step": micro_step, "batches": list(batches)}, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+    with replacing(path) as partial:
+        torch.save({"micro_step": micro_step, "batches": list(batches)}, partial)
 
 
 def load_batch(folder: Path, rank: int) -> tuple[int, Batches] | None:

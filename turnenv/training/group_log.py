@@ -11,6 +11,7 @@ from typing import Any
 from numpy import float64
 from numpy.typing import NDArray
 
+from turnenv.atomic import replacing
 from turnenv.groups import Group, Member, read_groups
 from turnenv.types import Episode, Turn
 
@@ -89,9 +90,8 @@ class GroupLog:
     def _replace(self, step: int, groups: Sequence[Group]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         earlier = [group for group in read_groups(self._path) if group.step < step] if self._path.exists() else []
-        partial = self._path.with_suffix(".partial")
-        partial.write_text("".join(f"{group.to_json()}\n" for group in [*earlier, *groups]), encoding="utf-8")
-        partial.replace(self._path)
+        with replacing(self._path) as partial:
+            partial.write_text("".join(f"{group.to_json()}\n" for group in [*earlier, *groups]), encoding="utf-8")
 
 
 def _member(episode: Episode, advantages_K: NDArray[float64], trained: bool, text_of: Callable[[int], str]) -> Member:

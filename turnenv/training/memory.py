@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,6 +11,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
+from turnenv.atomic import replacing
 from turnenv.training.critic import Critic
 
 CREDIT_FILE = "credit.json"
@@ -57,9 +57,11 @@ class Memory(TrainerCallback):
         folder = Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         estimator, critic = self._estimator, self._critic
         if estimator is not None:
-            _write(folder / CREDIT_FILE, lambda path: path.write_text(json.dumps(estimator.remembered()), "utf-8"))
+            with replacing(folder / CREDIT_FILE) as partial:
+                partial.write_text(json.dumps(estimator.remembered()), encoding="utf-8")
         if critic is not None:
-            _write(folder / CRITIC_FILE, lambda path: torch.save(critic.state_dict(), path))
+            with replacing(folder / CRITIC_FILE) as partial:
+                torch.save(critic.state_dict(), partial)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -78,10 +80,3 @@ class Memory(TrainerCallback):
             if not (folder / CRITIC_FILE).exists():
                 raise ValueError(f"{folder} has no {CRITIC_FILE}: it was written by a run without a critic")
             self._critic.load_state_dict(torch.load(folder / CRITIC_FILE, map_location="cpu", weights_only=True))
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Whole or not at all."""
-    part = path.with_suffix(".part")
-    write(part)
-    os.replace(part, path)

@@ -12,6 +12,7 @@ from benchmarks.compare.table import render
 
 BETTER = {"grpo_or": [0.10, 0.12, 0.11], "grpo_mr": [0.29, 0.33, 0.28], "mt_grpo": [0.30, 0.31, 0.32]}
 WORSE = {"grpo_or": [0.50, 0.52, 0.51], "grpo_mr": [0.50, 0.52, 0.51], "mt_grpo": [0.30, 0.31, 0.32]}
+EQUAL = {"grpo_or": [0.10, 0.20], "grpo_mr": [0.20, 0.30], "mt_grpo": [0.30, 0.40]}
 NOTHING = {"grpo_or": [0.10, 0.40, 0.20], "grpo_mr": [0.30, 0.10, 0.30], "mt_grpo": [0.20, 0.30, 0.10]}
 
 
@@ -21,7 +22,7 @@ def _comparison(exact):
     return Comparison.of(rows, suite_of("turnenv/TriviaSearch-v0"))
 
 
-@pytest.mark.parametrize("exact", [BETTER, WORSE, NOTHING])
+@pytest.mark.parametrize("exact", [BETTER, WORSE, NOTHING, EQUAL])
 def test_the_sentence_agrees_with_the_table(exact):
     comparison = _comparison(exact)
     differs, _ = answer(comparison)
@@ -40,6 +41,7 @@ def test_the_sentence_agrees_with_the_table(exact):
         (BETTER, "MT-GRPO − GRPO-OR = +20.0 points (95 % interval +17.5 … +22.5, 3 seeds): decided"),
         (WORSE, "MT-GRPO − GRPO-MR = −20.0 points (95 % interval −22.5 … −17.5, 3 seeds): decided"),
         (NOTHING, "MT-GRPO − GRPO-OR = −3.3 points (95 % interval −32.0 … +25.4, 3 seeds): not decided"),
+        (EQUAL, "MT-GRPO − GRPO-OR = +20.0 points (the same in both seeds): not decided"),
     ],
 )
 def test_the_sentence_is_golden_for_each_kind_of_outcome(exact, says):

@@ -79,7 +79,9 @@ def test_paired_p_of_golden_differences():
     # Differences 1, 2, 3: t = 2 / (1 / √3) = 3.4641 with 2 degrees of freedom, p = 0.07418.
     assert paired_p([101.0, 202.0, 3.0], [100.0, 200.0, 0.0]) == pytest.approx(0.0741799, abs=1e-6)
     assert paired_p([1.0, 2.0], [1.0, 2.0]) == 1.0
-    assert paired_p([2.0, 3.0], [1.0, 2.0]) == 0.0
+    # Equal differences: the sign test, 2 · 0.5², of three that rounding makes unequal as well.
+    assert paired_p([2.0, 3.0], [1.0, 2.0]) == 0.5
+    assert paired_p([0.3, 0.4, 0.5], [0.1, 0.2, 0.3]) == 0.25
 
 
 @pytest.mark.slow

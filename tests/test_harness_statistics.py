@@ -39,8 +39,16 @@ def test_paired_interval_takes_out_what_seeds_share():
     assert interval.half_width == pytest.approx(2.484138, abs=1e-6)
 
 
-def test_equal_differences_exclude_zero():
-    assert paired_interval({0: 2.0, 1: 3.0}, {0: 1.0, 1: 2.0}).excludes_zero
+@pytest.mark.parametrize(("count", "decided"), [(2, False), (5, False), (6, True), (10, True)])
+def test_few_equal_differences_do_not_exclude_zero(count, decided):
+    control = {seed: 0.1 * seed for seed in range(count)}
+    interval = paired_interval({seed: value + 0.2 for seed, value in control.items()}, control)
+    assert interval.half_width == pytest.approx(0.0, abs=1e-12)
+    assert interval.excludes_zero is decided
+
+
+def test_differences_that_are_all_zero_do_not_exclude_it():
+    assert not paired_interval(dict.fromkeys(range(9), 2.0), dict.fromkeys(range(9), 2.0)).excludes_zero
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=8), st.floats(-50, 50))

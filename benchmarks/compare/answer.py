@@ -61,11 +61,13 @@ def decided(interval: Interval) -> str:
 def in_words(interval: Interval, metric: Metric) -> str:
     """`+7.8 points (95 % interval −1.5 … +17.1, 3 seeds)`."""
     digits = metric.digits
-    unit = " points" if metric.unit == PERCENT else ""
+    mean = f"{interval.mean:+.{digits}f}{' points' if metric.unit == PERCENT else ''}".replace("-", "−")
     if math.isnan(interval.half_width):
-        return f"{interval.mean:+.{digits}f}{unit}".replace("-", "−")
-    text = f"{interval.mean:+.{digits}f}{unit} (95 % interval {interval.low:+.{digits}f} … {interval.high:+.{digits}f}"
-    return f"{text}, {interval.count} seeds)".replace("-", "−")
+        return mean
+    if interval.all_equal:
+        return f"{mean} (the same in {'both' if interval.count == 2 else f'all {interval.count}'} seeds)"
+    ends = f"{interval.low:+.{digits}f} … {interval.high:+.{digits}f}".replace("-", "−")
+    return f"{mean} (95 % interval {ends}, {interval.count} seeds)"
 
 
 def _differences(comparison: Comparison, metric: Metric) -> str:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from turnenv.evaluation.intervals import mean_interval
+
 Floats = NDArray[np.float64]
 
 _DRAWS = 4_000
@@ -108,10 +110,13 @@ def performance_profile(scores: Sequence[ArrayLike], thresholds: ArrayLike) -> F
 
 
 def paired_p(treated: ArrayLike, control: ArrayLike) -> float:
-    """The two-sided p-value of the paired t-test over seeds; 1 where all differences are 0."""
+    """The two-sided p-value of the paired t-test over seeds; 1 where all differences are 0.
+
+    Where they are equal and not 0, the t-test has no spread to judge by, and it is the sign test's p-value.
+    """
     differences = np.asarray(treated, dtype=np.float64) - np.asarray(control, dtype=np.float64)
-    if np.ptp(differences) == 0.0:
-        return 1.0 if differences[0] == 0.0 else 0.0
+    if mean_interval(differences.tolist()).all_equal:
+        return 1.0 if differences[0] == 0.0 else float(0.5 ** (differences.size - 1))
     return float(stats.ttest_1samp(differences, 0.0).pvalue)
 
 

@@ -13,6 +13,9 @@ import numpy as np
 __all__ = ["Interval", "Share", "mean_interval", "share_interval", "student_quantile"]
 
 _HALVINGS = 60
+_EQUAL_VALUES = 6
+"""The chance that so many values have the same sign by chance, 2 · 0.5⁶ = 0.03, is the first below 0.05."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,18 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """True if the whole interval lies on one side of zero; False if the half width is not known."""
+        """True if the whole interval lies on one side of zero; False if the half width is not known.
+
+        Equal values give the t-interval no width. Then the sign test decides in its place: it needs six of them.
+        """
+        if self.all_equal:
+            return self.mean != 0 and self.count >= _EQUAL_VALUES
         return self.low > 0 or self.high < 0
+
+    @property
+    def all_equal(self) -> bool:
+        """True if the values are two or more and equal, up to rounding."""
+        return self.half_width <= _ROUNDING * abs(self.mean)
 
     def __format__(self, spec: str) -> str:
         """`mean ± half width`, or the mean alone where the half width is not known; `+.1f` gives the mean its sign."""

@@ -32,7 +32,7 @@ def write_example(site: Path) -> None:
             path = groups_path(folder, row.run_id)
             path.parent.mkdir(exist_ok=True)
             path.write_text("".join(line for line in lines if f'"run": "{row.run_id}"' in line[:200]), encoding="utf-8")
-        (site / PAGE).write_bytes(write_html(comparison, folder).read_bytes())
+        (site / PAGE).write_bytes(write_html(comparison, folder)[0].read_bytes())
 
 
 def pick_groups(results: Path) -> None:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from dataclasses import replace
+from random import Random
 
 import pytest
 from benchmark_rows import row
@@ -127,3 +129,17 @@ def test_the_page_of_a_comparison_has_every_part(tmp_path, capsys):
     assert "--max-mb takes a number of megabytes, at least 2" in capsys.readouterr().err
     assert harness(["report", str(tmp_path), "--max-mb", "nan"]) == 2
     assert "--max-mb takes a number of megabytes, at least 2" in capsys.readouterr().err
+
+
+def test_a_report_says_what_its_page_has_no_room_for(tmp_path, capsys):
+    only = row("mt_grpo", 0, exact=0.5)
+    assert RowFile(tmp_path).append(only)
+    path = transcripts_path(tmp_path, only.run_id)
+    path.parent.mkdir()
+    long = replace(episode((0.1, 0.2), 1.0), final_observation=Random(0).randbytes(1_500_000).hex())
+    path.write_text(long.to_json() + "\n")
+    assert harness(["report", str(tmp_path), "--max-mb", "2"]) == 0
+    said = capsys.readouterr().err
+    assert "report.html: Texts of the environment are cut in the middle beyond 2,000 characters." in said
+    assert "--max-mb makes room for more" in said
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000

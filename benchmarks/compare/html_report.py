@@ -31,6 +31,7 @@ from turnenv.evaluation.episode_file import read_episodes
 from turnenv.groups import read_groups
 from turnenv.report.columns import DEFAULT
 from turnenv.report.elements import bullets, coded, command_box, paragraph, table, title, unbroken
+from turnenv.report.packing import Packed
 from turnenv.report.page import Section, page
 from turnenv.report.plays import Play, Run, plays_of_groups, plays_of_held_out
 from turnenv.report.redaction import Redactor
@@ -39,7 +40,9 @@ from turnenv.types import Episode
 _TOKENS = {"turns": "Turns per episode", "turn_tokens": "Sampled tokens per turn", "faults": "Share of faults"}
 
 
-def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0, redactor: Redactor | None = None) -> Path:
+def write_html(
+    comparison: Comparison, folder: Path, *, max_mb: float = 15.0, redactor: Redactor | None = None
+) -> tuple[Path, Packed]:
     """Write `report.html` into the folder of a comparison.
 
     Args:
@@ -47,6 +50,9 @@ def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0, re
         folder: where they and the kept episodes are.
         max_mb: how large the file may become.
         redactor: of the episodes' texts.
+
+    Returns:
+        The path, and what became of the episodes.
     """
     episodes = {row.run_id: _episodes(transcripts_path(folder, row.run_id)) for row in comparison.rows}
     path = folder / "report.html"
@@ -55,8 +61,9 @@ def write_html(comparison: Comparison, folder: Path, *, max_mb: float = 15.0, re
     methods += [(name, {}) for name in DEFAULT if (name, {}) not in methods]
     sections = list(_sections(comparison, episodes))
     plays = list(_plays(comparison, folder, episodes))
-    page(name, plays, methods, sections, max_mb=max_mb, redactor=redactor).write(path)
-    return path
+    made = page(name, plays, methods, sections, max_mb=max_mb, redactor=redactor)
+    made.write(path)
+    return path, made.packed
 
 
 def _plays(comparison: Comparison, folder: Path, episodes: Mapping[str, Sequence[Episode]]) -> Iterator[Play]:

@@ -44,7 +44,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def write_report(folder: Path, *, max_mb: float = 15.0, redactor: Redactor | None = None) -> str:
-    """Write `table.md`, `curves.png` and `report.html`.
+    """Write `table.md`, `curves.png` and `report.html`, and print on stderr what the page has no room for.
 
     Args:
         folder: of the comparison.
@@ -70,5 +70,7 @@ def write_report(folder: Path, *, max_mb: float = 15.0, redactor: Redactor | Non
     (folder / "table.md").write_text(text, encoding="utf-8")
     if comparison.methods:
         draw_curves(comparison, folder / "curves.png")
-    write_html(comparison, folder, max_mb=max_mb, redactor=redactor)
+    _, packed = write_html(comparison, folder, max_mb=max_mb, redactor=redactor)
+    for sentence in packed.left_out:
+        print(f"report.html: {sentence} --max-mb makes room for more.", file=sys.stderr)
     return text

@@ -105,6 +105,27 @@ def test_measuring_without_end_where_the_laws_agree_earns_nothing():
     assert [env.step("measure 0")[1] for _ in range(50)] == pytest.approx([0.0] * 50, abs=1e-12)
 
 
+def test_the_posterior_of_hundreds_of_readings_is_a_distribution():
+    lab = make_lab("curves", 1.5)
+    possible, chances = lab.chances[4][7]
+    likeliest = possible[chances.index(max(chances))]
+    belief = posterior(lab, [(4, likeliest)] * 1_000)
+    assert sum(belief.values()) == pytest.approx(1.0)
+    agreeing = {law for law, (values, of) in enumerate(lab.chances[4]) if likeliest in values}
+    most = max(lab.likelihoods[4][likeliest].values())
+    assert max(belief, key=belief.get) in {law for law in agreeing if lab.likelihoods[4][likeliest][law] == most}
+
+
+def test_the_expert_reads_any_noise():
+    env = ScienceLab("switches", noise=1e-5, max_turns=6)
+    observation, _ = env.reset(seed=0)
+    expert = players.make_expert()
+    over = False
+    while not over:
+        observation, _, over, _, info = env.step(expert(observation))
+    assert info["outcome"]["success"]
+
+
 @pytest.mark.parametrize(("laws", "x", "left"), [("switches", 1, 4), ("curves", 9, 1)])
 def test_hundreds_of_readings_are_learnt_from(laws, x, left):
     env = ScienceLab(laws, max_turns=400, noise=0.2)

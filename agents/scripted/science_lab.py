@@ -22,7 +22,7 @@ def make_expert() -> Callable[[str], str]:
 
     def act(observation: str) -> str:
         nonlocal lab, turns_left
-        if stated := re.match(r"Which of the (\d+) laws holds\? The noise is ([\d.]+)\. You have (\d+)", observation):
+        if stated := re.match(r"Which of the (\d+) laws holds\? The noise is (\S+)\. You have (\d+)", observation):
             lab, turns_left = make_lab(_SETUPS[int(stated[1])], float(stated[2])), int(stated[3])
         elif read := re.match(r"x = (\d+): you read y = (\d+)", observation):
             readings.append((int(read[1]), int(read[2])))

@@ -193,8 +193,10 @@ class ScienceLab(TextEnv[Study]):
 def posterior(lab: Lab, readings: Sequence[tuple[int, int]]) -> dict[int, float]:
     """The laws that agree with readings (x, y), with their probabilities."""
     weights: Mapping[int, float] = dict.fromkeys(range(len(lab.laws)), 1.0)
-    for x, y in readings:
+    for count, (x, y) in enumerate(readings, start=1):
         weights = _multiply(weights, lab.likelihoods[x].get(y, {}))
+        if count % _RESCALED == 0 and weights:
+            weights = _rescale(weights)
     total = sum(weights.values())
     return {law: weight / total for law, weight in weights.items()}
 

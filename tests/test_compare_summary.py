@@ -5,7 +5,7 @@ import re
 import pytest
 from benchmark_rows import row
 
-from benchmarks.compare.evidence_cells import methods_of, read_cells
+from benchmarks.compare.evidence_cells import in_common, methods_of, read_cells
 from benchmarks.compare.evidence_map import map_table, over_starts, places
 from benchmarks.compare.records import RowFile
 from benchmarks.compare.summary import write_summary
@@ -32,10 +32,36 @@ def test_cells_are_summed_up(tmp_path):
     assert re.search(r"\| TriviaSearch, 2 turns +\| +knowing \| +right \| +3 \| +not shown ", text)
     # All nine pairs are won from the weak start; of the other nine, 4 are won and 4 tied: (1 + 6/9) / 2.
     (line,) = (line for line in text.splitlines() if line.startswith("| GRPO-OR ") and "[" in line)
-    assert line.split("|")[5].split()[0] == "0.81"
+    assert line.split("|")[6].split()[0] == "0.81"
     for picture in ("profile", "cells"):
         assert all("MT-GRPO</text>" in (tmp_path / f"{picture}-{theme}.svg").read_text() for theme in ("light", "dark"))
     assert "knowing start" in (tmp_path / "map-dark.svg").read_text()
+
+
+def test_aggregates_leave_out_cells_whose_turn_rewards_mislead(tmp_path):
+    _write(tmp_path, "chain-weak", {"grpo_or": [0.1, 0.1, 0.2], "mt_grpo": [0.4, 0.5, 0.5]})
+    _write(tmp_path, "chain-bait", {"grpo_or": [0.9, 0.9, 0.8], "mt_grpo": [0.0, 0.0, 0.0]})
+    text = write_summary(tmp_path)
+    assert "CreditChain, 8 turns, skilled, bait: MT-GRPO − GRPO-OR" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("| GRPO-OR ") and "[" in line)
+    assert [cell.split()[0] for cell in line.split("|")[2:7:4]] == ["1", "1.00"]
+    assert "1 cell with right turn rewards" in (tmp_path / "profile-light.svg").read_text()
+
+
+def test_a_profile_is_over_cells_that_have_every_method_drawn(tmp_path):
+    exact = {"grpo_or": [0.1, 0.2], "mt_grpo": [0.4, 0.5]}
+    for name in ("weak", "knowing", "of-somebody"):
+        _write(tmp_path, name, exact)
+    _write(tmp_path, "skilled", {**exact, "gdpo": [0.3, 0.4]})
+    _write(tmp_path, "guess-weak", {"grpo_mr": [0.1, 0.2], **exact})
+    _write(tmp_path, "guess-skilled", {"grpo_mr": [0.1, 0.2], **exact})
+    _write(tmp_path, "chain-weak", {"grpo_mr": [0.1, 0.2], **exact})
+    cells, methods = in_common(read_cells(tmp_path))
+    assert [method.name for method in methods] == ["grpo_or", "mt_grpo"]
+    assert len(cells) == 7
+    cells, methods = in_common([cell for cell in cells if cell.name != "of-somebody"])
+    assert [method.name for method in methods] == ["grpo_or", "grpo_mr", "mt_grpo"]
+    assert [cell.name for cell in cells] == ["guess-weak", "guess-skilled", "chain-weak"]
 
 
 def test_every_seed_is_a_dot(tmp_path):

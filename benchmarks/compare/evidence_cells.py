@@ -68,6 +68,19 @@ def title_of(name: str) -> str:
     return f"{plan.horizon}, {plan.start}" + ("" if plan.rewards == "right" else f", {plan.rewards}")
 
 
+def rewarded_right(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells whose turn rewards pay for what the task needs: aggregates are over these alone."""
+    return [cell for cell in cells if cell.name not in CELLS or CELLS[cell.name].rewards == "right"]
+
+
+def in_common(cells: Sequence[Cell]) -> tuple[list[Cell], list[Method]]:
+    """The methods that at least half of the cells have, and the cells that have them all."""
+    methods = [
+        method for method in methods_of(cells) if 2 * sum(bool(cell.success(method)) for cell in cells) >= len(cells)
+    ]
+    return [cell for cell in cells if all(cell.success(method) for method in methods)], methods
+
+
 def methods_of(cells: Sequence[Cell]) -> list[Method]:
     """Every method of any cell, in report order."""
     return in_report_order(method for cell in cells for method in cell.comparison.methods)

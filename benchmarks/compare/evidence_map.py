@@ -98,7 +98,7 @@ def over_starts(found: Sequence[Place]) -> list[Place]:
 
 
 def _shown(place: Place) -> str:
-    text = f"{place.interval:+.1f}"
+    text = f"{place.interval:+.1f}".replace("-", "−")
     return {"helped": f"**helped** {text}", "harmed": f"**harmed** {text}", "not shown": f"not shown {text}"}[
         place.verdict
     ]

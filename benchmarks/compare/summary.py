@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import target_of, values_by_seed
-from benchmarks.compare.evidence_cells import Cell, methods_of, read_cells, title_of
+from benchmarks.compare.evidence_cells import Cell, methods_of, read_cells, rewarded_right, title_of
 from benchmarks.compare.evidence_map import Place, map_table, over_starts, places
 from benchmarks.harness.aggregates import (
     Bootstrapped,
@@ -20,6 +20,8 @@ from benchmarks.harness.aggregates import (
 from benchmarks.harness.methods import Method
 from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
 from benchmarks.harness.tables import markdown
+
+_LEAST_P = 0.001
 
 
 def write_summary(folder: Path) -> str:
@@ -73,13 +75,14 @@ def render(cells: Sequence[Cell], found: Sequence[Place]) -> str:
                 *(the_map if found else ()),
                 "## Success",
                 _levels(cells, methods),
+                "## Over the cells",
+                "Success normalised in each cell (0 the random policy, 1 the scripted expert), on the cells with right "
+                "turn rewards and the seeds that both methods have: rows rest on different cells, so compare within a "
+                "row. 95 % bootstrap intervals that draw pairs of runs within each cell.",
+                _aggregates(rewarded_right(cells), methods),
                 "## Differences by cell",
                 "Success in points, the same seeds; p of the paired t-test, corrected by Holm's rule for all rows.",
                 _differences(cells, methods),
-                "## Over the cells",
-                "Success normalised in each cell (0 the random policy, 1 the scripted expert) on the seeds that both "
-                "methods have; 95 % bootstrap intervals that draw pairs of runs within each cell.",
-                _aggregates(cells, methods),
             ]
         )
         + "\n"
@@ -111,8 +114,8 @@ def _differences(cells: Sequence[Cell], methods: Sequence[Method]) -> str:
         [
             f"{title_of(cell.name)}: {target.title} − {other.title}",
             str(len(seeds)),
-            f"{_interval(pair):+.1f}",
-            f"{p:.3f}",
+            f"{_interval(pair):+.1f}".replace("-", "−"),
+            f"{p:.3f}" if p >= _LEAST_P else f"below {_LEAST_P}",
         ]
         for (cell, other, seeds), pair, p in zip(found, pairs, holm([paired_p(*pair) for pair in pairs]), strict=True)
     ]
@@ -121,16 +124,16 @@ def _differences(cells: Sequence[Cell], methods: Sequence[Method]) -> str:
 
 def _aggregates(cells: Sequence[Cell], methods: Sequence[Method]) -> str:
     target, lines = target_of(methods), []
-    for other in methods:
+    for other in [method for method in methods if method != target]:
         shared = {cell.name: _shared(cell, target, other) for cell in cells}
         both = [cell for cell in cells if shared[cell.name]]
         if both:
             own, theirs = ([cell.scores(one, shared[cell.name]) for cell in both] for one in (target, other))
             compared = [interquartile_difference(own, theirs), probability_of_improvement(own, theirs)]
-            shown = [_shown(interquartile_interval(theirs)), *(map(_shown, compared) if other != target else ("", ""))]
-            lines.append([other.title, str(len(both)), *shown])
-    titles = ["interquartile mean", f"{target.title}'s lead in it", f"chance that {target.title} is better"]
-    return markdown(["method", "cells", *titles], lines)
+            levels = [interquartile_interval(theirs), interquartile_interval(own)]
+            lines.append([other.title, str(len(both)), *map(_shown, [*levels, *compared])])
+    titles = ["its interquartile mean", f"{target.title}'s", "lead", f"chance that {target.title} is better"]
+    return markdown(["compared with", "cells", *titles], lines) if lines else ""
 
 
 def _shared(cell: Cell, left: Method, right: Method) -> list[int]:
@@ -143,4 +146,4 @@ def _interval(pair: tuple[Sequence[float], Sequence[float]]) -> Interval:
 
 
 def _shown(found: Bootstrapped) -> str:
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]".replace("-", "−")

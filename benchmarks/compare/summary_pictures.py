@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.compare.answer import main_metric
 from benchmarks.compare.comparison import values_by_seed
-from benchmarks.compare.evidence_cells import Cell, methods_of, title_of
+from benchmarks.compare.evidence_cells import Cell, in_common, methods_of, rewarded_right, title_of
 from benchmarks.harness.aggregates import performance_profile
 from benchmarks.harness.methods import Method
 from benchmarks.harness.pictures import LINE_STYLES, MARKERS, colour_of, curve_style, new_figure, save_themed
@@ -32,8 +32,8 @@ def draw_cells(cells: Sequence[Cell], folder: Path) -> None:
 
 
 def draw_profiles(cells: Sequence[Cell], folder: Path) -> None:
-    """The share of runs above each level of normalised success, one line per method."""
-    save_themed(partial(_profiles, cells), folder, "profile")
+    """The share of runs above each level of normalised success, one line per method, over the same cells for each."""
+    save_themed(partial(_profiles, *in_common(rewarded_right(cells))), folder, "profile")
 
 
 def _cells(cells: Sequence[Cell]) -> Figure:
@@ -52,18 +52,19 @@ def _cells(cells: Sequence[Cell]) -> Figure:
     return figure
 
 
-def _profiles(cells: Sequence[Cell]) -> Figure:
+def _profiles(cells: Sequence[Cell], methods: Sequence[Method]) -> Figure | None:
+    if not cells:
+        return None
     levels_T = np.linspace(0.0, 1.0, 201)
     with curve_style():
         figure = new_figure(6.0, 4.0, dpi=100)
         axis = figure.subplots()
-        for number, method in enumerate(methods_of(cells)):
-            scores = [cell.scores(method, sorted(cell.success(method))) for cell in cells if cell.success(method)]
-            style = LINE_STYLES[number % len(LINE_STYLES)]
-            label = f"{method.title} ({len(scores)} cells)" if len(scores) < len(cells) else method.title
-            profile = performance_profile(scores, levels_T)
-            axis.plot(levels_T, profile, color=colour_of(number), linestyle=style, label=label)
-        axis.set_xlabel("normalised success on held-out tasks")
+        for number, method in enumerate(methods):
+            scores = [cell.scores(method, sorted(cell.success(method))) for cell in cells]
+            style, profile = LINE_STYLES[number % len(LINE_STYLES)], performance_profile(scores, levels_T)
+            axis.plot(levels_T, profile, color=colour_of(number), linestyle=style, label=method.title)
+        plural = "s" * (len(cells) > 1)
+        axis.set_xlabel(f"normalised success on held-out tasks, {len(cells)} cell{plural} with right turn rewards")
         axis.set_ylabel("share of runs above it")
         axis.legend()
     return figure

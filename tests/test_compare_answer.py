@@ -35,6 +35,16 @@ def test_the_sentence_agrees_with_the_table(exact):
         assert cell.startswith("**") == (decided == "decided")
 
 
+def test_many_differences_are_a_list_in_the_table():
+    comparison = _comparison({**BETTER, "gdpo": [0.2, 0.2, 0.3]})
+    text = render(comparison)
+    differs, levels = answer(comparison)
+    listed = [line.removeprefix("* ") for line in text.split("\n## ")[0].splitlines() if line.startswith("* ")]
+    assert f"Exact match: {'; '.join(listed)}." == differs
+    assert len(listed) == 3
+    assert f"\n\n{levels}\n\n" in text
+
+
 @pytest.mark.parametrize(
     ("exact", "says"),
     [

@@ -10,6 +10,8 @@ from benchmarks.compare.suites import PERCENT, Metric, Suite
 from benchmarks.harness.methods import Method
 from benchmarks.harness.statistics import Interval, mean_interval, paired_interval
 
+_MOST_IN_A_SENTENCE = 2
+
 
 def main_metric(suite: Suite) -> Metric:
     """The metric that the answer is about: success, or else the last headline, which is the nearest to the goal."""
@@ -51,6 +53,16 @@ def answer(comparison: Comparison) -> list[str]:
     return [sentence for sentence in (_differences(comparison, metric), _levels(comparison, metric)) if sentence]
 
 
+def answer_in_markdown(comparison: Comparison) -> str:
+    """The answer as a paragraph, or with a list of the differences where they are more than two."""
+    metric = main_metric(comparison.suite)
+    parts = _compared(comparison, metric)
+    if len(parts) <= _MOST_IN_A_SENTENCE:
+        return " ".join(answer(comparison))
+    listed = "\n".join(f"* {part}" for part in parts)
+    return f"{metric.label}:\n\n{listed}\n\n{_levels(comparison, metric)}"
+
+
 def decided(interval: Interval) -> str:
     """What an interval says about a difference."""
     if math.isnan(interval.half_width):
@@ -71,13 +83,19 @@ def in_words(interval: Interval, metric: Metric) -> str:
 
 
 def _differences(comparison: Comparison, metric: Metric) -> str:
+    parts = _compared(comparison, metric)
+    return f"{metric.label}: {'; '.join(parts)}." if parts else ""
+
+
+def _compared(comparison: Comparison, metric: Metric) -> list[str]:
+    """One difference per other method, and whether it is decided."""
     parts = []
     for other in others(comparison) if comparison.methods else ():
         found = difference(comparison, other, metric)
         if found is not None:
             words = in_words(found[1], metric)
             parts.append(f"{target_of(comparison.methods).title} − {other.title} = {words}: {decided(found[1])}")
-    return f"{metric.label}: {'; '.join(parts)}." if parts else ""
+    return parts
 
 
 def _levels(comparison: Comparison, metric: Metric) -> str:

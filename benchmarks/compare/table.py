@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from benchmarks.compare.answer import answer
+from benchmarks.compare.answer import answer_in_markdown
 from benchmarks.compare.checklist import checklist_list
 from benchmarks.compare.comparison import Comparison, target_of, values_by_seed, warnings_about
 from benchmarks.compare.rates import chosen_rates, success_by_rate
@@ -22,7 +22,7 @@ def render(comparison: Comparison) -> str:
     suite = comparison.suite
     parts = [
         f"# {comparison.settings.env}: {', '.join(method.title for method in comparison.methods)}",
-        *filter(None, [" ".join(answer(comparison))]),
+        *filter(None, [answer_in_markdown(comparison)]),
         levels_caption(comparison),
         markdown(*levels(comparison, suite.headline, references=True)),
     ]

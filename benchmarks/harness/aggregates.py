@@ -1,4 +1,4 @@
-"""Statistics over several cells (axis C) and seeds (axis S), after Agarwal et al. 2021 (arXiv 2108.13264).
+"""Statistics over several cells and seeds (axis S), after Agarwal et al. 2021 (arXiv 2108.13264); D bootstrap draws.
 
 A cell is one environment with one starting policy. Scores are normalised before they are aggregated: 0 is the
 random policy, 1 the expert. Two methods are compared seed by seed, so that the bootstrap draws pairs.
@@ -60,7 +60,7 @@ def interquartile_interval(scores: Sequence[ArrayLike], *, seed: int = 0) -> Boo
         seed: of the draws.
     """
     cells = [_column(cell) for cell in scores]
-    return _bootstrap(cells, lambda drawn: interquartile_mean(np.concatenate(drawn)), seed)
+    return _bootstrap(cells, lambda drawn: _middle(np.concatenate(drawn, axis=1)), seed)
 
 
 def interquartile_difference(
@@ -77,9 +77,9 @@ def interquartile_difference(
         ValueError: if the cells or their numbers of seeds differ.
     """
 
-    def difference(drawn: Sequence[Floats]) -> float:
-        pairs = np.concatenate(drawn)
-        return interquartile_mean(pairs[:, 0]) - interquartile_mean(pairs[:, 1])
+    def difference(drawn: Sequence[Floats]) -> Floats:
+        pairs = np.concatenate(drawn, axis=1)
+        return _middle(pairs[..., 0]) - _middle(pairs[..., 1])
 
     return _bootstrap(_pairs(treated, control), difference, seed)
 
@@ -99,7 +99,7 @@ def probability_of_improvement(
     Raises:
         ValueError: if the cells or their numbers of seeds differ.
     """
-    return _bootstrap(_pairs(treated, control), lambda drawn: float(np.mean([_wins(cell) for cell in drawn])), seed)
+    return _bootstrap(_pairs(treated, control), lambda drawn: np.mean([_wins(cell) for cell in drawn], axis=0), seed)
 
 
 def performance_profile(scores: Sequence[ArrayLike], thresholds: ArrayLike) -> Floats:
@@ -130,9 +130,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _wins(pairs: Floats) -> float:
-    treated, control = pairs[:, 0][:, None], pairs[:, 1][None, :]
-    return float((treated > control).mean() + 0.5 * (treated == control).mean())
+def _middle(scores_DN: Floats) -> Floats:
+    """The interquartile mean of each draw, (D,)."""
+    means: Floats = np.asarray(stats.trim_mean(scores_DN, 0.25, axis=1))
+    return means
+
+
+def _wins(pairs_DS2: Floats) -> Floats:
+    """The share of pairs of runs that the first method wins in each draw of a cell, (D,)."""
+    treated, control = pairs_DS2[:, :, None, 0], pairs_DS2[:, None, :, 1]
+    shares: Floats = ((treated > control) + 0.5 * (treated == control)).mean(axis=(1, 2))
+    return shares
 
 
 def _pairs(treated: Sequence[ArrayLike], control: Sequence[ArrayLike]) -> list[Floats]:
@@ -151,8 +159,9 @@ def _column(cell: ArrayLike) -> Floats:
     return scores
 
 
-def _bootstrap(cells: Sequence[Floats], statistic: Callable[[Sequence[Floats]], float], seed: int) -> Bootstrapped:
+def _bootstrap(cells: Sequence[Floats], statistic: Callable[[Sequence[Floats]], Floats], seed: int) -> Bootstrapped:
+    """Draw each cell's seeds (its first axis) anew; the statistic maps arrays with an axis D in front to (D,)."""
     rng = np.random.default_rng(seed)
-    drawn = [statistic([cell[rng.integers(len(cell), size=len(cell))] for cell in cells]) for _ in range(_DRAWS)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Bootstrapped(statistic(cells), float(low), float(high))
+    drawn = [cell[rng.integers(len(cell), size=(_DRAWS, len(cell)))] for cell in cells]
+    low, high = np.percentile(statistic(drawn), (2.5, 97.5))
+    return Bootstrapped(float(statistic([cell[None] for cell in cells])[0]), float(low), float(high))

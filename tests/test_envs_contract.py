@@ -1,6 +1,7 @@
 """The contract over every id in the table of registrations."""
 
 import json
+from functools import cache
 
 import gymnasium
 import numpy as np
@@ -56,9 +57,14 @@ def test_through_gym_make_with_all_its_wrappers(env_id):
         assert total == pytest.approx(sum(info["turn_rewards"]) + info["outcome"]["reward"])
 
 
+@cache
+def made(env_id):
+    return gymnasium.make(env_id).unwrapped
+
+
 def conserve(env_id, data):
     """One episode of arbitrary texts: no exception, and no reward lost."""
-    env = _CACHE.setdefault(env_id, gymnasium.make(env_id).unwrapped)
+    env = made(env_id)
     env.reset(seed=data.draw(st.integers(0, 1_000)))
     total, over = 0.0, False
     while not over:
@@ -68,9 +74,6 @@ def conserve(env_id, data):
         assert np.isfinite(reward)
     assert total == pytest.approx(sum(info["turn_rewards"]) + info["outcome"]["reward"])
     json.dumps(info)
-
-
-_CACHE = {}
 
 
 @pytest.mark.parametrize("env_id", IDS)

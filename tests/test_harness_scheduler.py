@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import io
 import socket
@@ -9,6 +10,7 @@ import warnings
 import psutil
 import pytest
 
+from benchmarks.harness import ray_task
 from benchmarks.harness.progress import Bars, Lines, Status
 from benchmarks.harness.ray_jobs import connect, run_jobs_on_ray
 from benchmarks.harness.rows import JsonLines, Record
@@ -147,6 +149,32 @@ def test_an_interrupt_ends_the_processes(tmp_path, run):
             break
         time.sleep(0.1)
     assert not psutil.pid_exists(int(written.read_text()))
+
+
+@pytest.mark.slow
+def test_an_interrupt_that_a_worker_loses_is_sent_again(tmp_path, ray, monkeypatch):
+    class Impatient(_Recorder):
+        def progressed(self, slot, status):
+            raise KeyboardInterrupt
+
+    ended = tmp_path / "ended"
+
+    def hard_of_hearing(order, statuses):
+        statuses.write.remote(order.name, '{"done": 1, "total": 2}')
+        # Python drops an interrupt that comes while it frees an object; and a long sleep would notice none.
+        with contextlib.suppress(KeyboardInterrupt):
+            for _ in range(6000):
+                time.sleep(0.1)
+        try:
+            for _ in range(6000):
+                time.sleep(0.1)
+        finally:
+            ended.touch()
+
+    monkeypatch.setattr(ray_task, "do", hard_of_hearing)
+    with pytest.raises(KeyboardInterrupt):
+        _on_ray([_job("slow", "")], tmp_path, slots=[{}], display=Impatient())
+    assert ended.exists()
 
 
 @pytest.mark.slow

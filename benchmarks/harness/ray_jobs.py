@@ -21,7 +21,7 @@ from turnenv.extras import needs
 
 _POLL_SECONDS = 0.5
 _CONNECT_SECONDS = 5.0
-_CANCEL_SECONDS = 10.0
+_CANCELS, _CANCEL_SECONDS = 4, 4.0
 _OBJECT_STORE_BYTES = 256 << 20
 _ROOT = Path(__file__).parents[2]
 
@@ -196,8 +196,10 @@ class _Tasks(Generic[Finished]):
 
     def cancel(self) -> None:
         """End what is under way, and wait until it has ended."""
-        results = [each.result for each in self.going.values()]
-        for result in results:
-            self._ray.cancel(result)
-        if results:
-            self._ray.wait(results, num_returns=len(results), timeout=_CANCEL_SECONDS)
+        going = [each.result for each in self.going.values()]
+        for attempt in range(_CANCELS):
+            for result in going:
+                # Python drops an interrupt that comes while it frees an object, so that one may not be enough.
+                self._ray.cancel(result, force=attempt == _CANCELS - 1)
+            if going:
+                _, going = self._ray.wait(going, num_returns=len(going), timeout=_CANCEL_SECONDS)

@@ -79,7 +79,7 @@ def test_going_on_asks_nothing_again_and_another_configuration_is_refused(server
 
 
 def test_faults_are_apart_and_can_be_played_again(server, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("turnenv.policies.endpoint.EndpointPolicy.backoff", 0.01)
+    monkeypatch.setattr("turnenv.net.retrying.WaitAsAsked.__call__", lambda self, state: 0.0)
     server.answer = lambda request: Answered(status=400) if len(server.seen) % 7 == 6 else guess(request)
     arguments = ["evaluate", "GuessNumber", "--model", "openai:m", "--episodes", "9", "--out", str(tmp_path), "--json"]
     assert main(arguments) == 0
@@ -106,9 +106,9 @@ def test_a_refused_key_is_one_line(server, capsys, monkeypatch):
     assert len(server.seen) <= 16
 
 
-@pytest.mark.parametrize("status", [200, 400, *(pytest.param(code, marks=pytest.mark.slow) for code in (429, 500))])
+@pytest.mark.parametrize("status", [200, 400, 429, 500])
 def test_a_server_that_repeats_the_key_gets_it_into_no_file(server, capsys, tmp_path, monkeypatch, status):
-    monkeypatch.setattr("turnenv.policies.endpoint.EndpointPolicy.backoff", 0.0)
+    monkeypatch.setattr("turnenv.net.retrying.WaitAsAsked.__call__", lambda self, state: 0.0)
     echo = json.dumps({"error": {"message": f"wrong: Bearer {KEY}"}}).encode()
     server.answer = lambda request: guess(request) if len(server.seen) == 1 else Answered(status=status, body=echo)
     arguments = ["evaluate", "GuessNumber", "--model", "openai:m", "--episodes", "3", "--out", str(tmp_path), "--json"]

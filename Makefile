@@ -14,6 +14,8 @@ OUT ?= results/compare
 JOBS ?= 2
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# Even if the shell forbids bytecode: the tests start hundreds of processes, each of which would compile turnenv anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: compare test test-all test-vllm tokenizers lint docs clean
 

@@ -1,6 +1,7 @@
 """The nano policy: what it is taught, what is bundled, and where it starts."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -12,11 +13,13 @@ pytest.importorskip("transformers")
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from agents.nano.__main__ import demonstrate_habits, teachers
 from agents.nano.demonstrations import GRAMMAR, SKILLED, WEAK, Demonstrator
 from agents.nano.measure import measure
 from agents.nano.model import make_model
 from agents.nano.names import Inventor
 from agents.nano.recall import KNOWN, Reciter, is_known
+from agents.nano.starts import STARTS
 from agents.nano.teaching import Lesson, batch_of, encode, teach
 from turnenv.actions import Answer, ToolCall
 from turnenv.atlas.articles import questions
@@ -120,6 +123,17 @@ def test_a_bundle_is_an_ordinary_model_in_float32(name, tokenizer):
     assert 0.8e6 < model.num_parameters() < 1e6
     assert model.config.vocab_size == len(tokenizer)
     assert (FOLDERS[name] / "tokenizer.json").read_bytes() == (FOLDER / "tokenizer.json").read_bytes()
+
+
+def test_a_start_that_recites_nothing_gets_the_demonstrations_alone():
+    # The bundled weak start was taught by these: another draw in between, and its recipe makes another policy.
+    weak, knowing = STARTS["weak"], replace(STARTS["knowing"], recited=1.0)
+    plain, taught = Demonstrator(Random("weak 0"), invented=weak.invented), teachers(weak, Random("weak 0"))
+    for _ in range(20):
+        assert demonstrate_habits(weak, *taught) == plain.conversation(weak.habits)
+    taught = teachers(knowing, Random("knowing 0"))
+    asked = {f"Question: {question.question}" for question in questions()}
+    assert not asked & {demonstrate_habits(knowing, *taught)[0].text for _ in range(20)}
 
 
 def test_no_question_set_asks_what_is_learned_by_heart():

@@ -31,7 +31,9 @@ def main() -> None:
     model = LlamaForCausalLM.from_pretrained(base)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
     if start.steps:
-        _teach_habits(start, model, tokenizer, Random(f"{given.start} {given.seed}"))
+        rng = Random(f"{given.start} {given.seed}")
+        lesson = Lesson(partial(demonstrate_habits, start, *teachers(start, rng)))
+        teach(model, tokenizer, [lesson], start.steps, rng=rng, learning_rate=start.learning_rate)
     out = given.out or (BUNDLE if given.start == "weak" else BUNDLE / given.start)
     save(model, tokenizer, out)
     halve(out)
@@ -56,16 +58,18 @@ def _teach_base(name: str, folder: Path, given: argparse.Namespace) -> None:
     (folder / "done").touch()
 
 
-def _teach_habits(start: Start, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, rng: Random) -> None:
-    """Teach the habits that a starting point has; one that knows facts recites some in between, so as not to forget."""
+def teachers(start: Start, rng: Random) -> tuple[Demonstrator, Reciter]:
+    """What the second stage of a starting point is taught by."""
     knows = is_known if start.recited else lambda question: False
-    demonstrator, reciter = Demonstrator(rng, invented=start.invented, knows=knows), Reciter(rng)
+    return Demonstrator(rng, invented=start.invented, knows=knows), Reciter(rng)
 
-    def demonstrate() -> list[Message]:
-        recited = rng.random() < start.recited
-        return reciter.conversation() if recited else demonstrator.conversation(start.habits)
 
-    teach(model, tokenizer, [Lesson(demonstrate)], start.steps, rng=rng, learning_rate=start.learning_rate)
+def demonstrate_habits(start: Start, demonstrator: Demonstrator, reciter: Reciter) -> list[Message]:
+    """A conversation of the second stage; a policy that knows facts recites some in between, so as not to forget."""
+    # A start that recites nothing draws nothing: it would get other demonstrations than the bundled one had.
+    if start.recited and demonstrator.rng.random() < start.recited:
+        return reciter.conversation()
+    return demonstrator.conversation(start.habits)
 
 
 def _shared_tokenizer(seed: int) -> PreTrainedTokenizerFast:

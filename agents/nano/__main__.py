@@ -14,7 +14,7 @@ from agents.nano.demonstrations import SKILLED, WEAK, Demonstrator
 from agents.nano.measure import measure
 from agents.nano.model import halve, make_model, make_tokenizer, save
 from agents.nano.recall import Reciter, is_known
-from agents.nano.starts import STARTS, Start
+from agents.nano.starts import BASE_STEPS, STARTS, Start
 from agents.nano.teaching import Lesson, Message, teach
 
 BUNDLE = Path(__file__).parent
@@ -53,7 +53,8 @@ def _teach_base(name: str, folder: Path, given: argparse.Namespace) -> None:
     if name == "knowledge":
         lessons = [Lesson(skills, 24), Lesson(Reciter(demonstrator.rng).conversation, 64)]
     keep = partial(save, model, tokenizer, folder)
-    teach(model, tokenizer, lessons, given.base_steps, rng=demonstrator.rng, keep=keep)
+    steps = BASE_STEPS[name] if given.base_steps is None else given.base_steps
+    teach(model, tokenizer, lessons, steps, rng=demonstrator.rng, keep=keep)
     keep()
     (folder / "done").touch()
 
@@ -91,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--start", choices=tuple(STARTS), default="weak", help="which starting point (default: %(default)s)")
     add("--out", type=Path, help="where to save it (default: where it is bundled)")
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")
-    add("--base-steps", type=int, default=1500, help="steps of the first stage (default: %(default)s)")
+    add("--base-steps", type=int, help="steps of the first stage (default: 1500; 1600 of one that knows facts)")
     add("--episodes", type=int, default=1024, help="episodes to measure it on (default: %(default)s)")
     add(
         "--bases",

@@ -30,6 +30,9 @@ class Start:
     recited: float = 0.0
 
 
+BASE_STEPS: Mapping[str, int] = MappingProxyType({"skills": 1500, "knowledge": 1600})
+"""Base -> the steps that it is taught in."""
+
 STARTS: Mapping[str, Start] = MappingProxyType(
     {
         "weak": Start("skills", WEAK, steps=120),

@@ -67,6 +67,22 @@ def test_the_report_shows_what_was_tried_and_the_command_repeats_it():
     assert "--rates 0.0005,0.001 --rate-seeds 1000," in text
 
 
+@pytest.mark.parametrize(
+    ("best", "says"),
+    [
+        ({5e-4: 0.3, 1e-3: 0.2, 2e-3: 0.1}, "The smallest that was tried is the best for MT-GRPO: another one beyond"),
+        ({5e-4: 0.1, 1e-3: 0.2, 2e-3: 0.3}, "The largest that was tried is the best for MT-GRPO: another one beyond"),
+        ({5e-4: 0.1, 1e-3: 0.3, 2e-3: 0.1}, None),
+    ],
+)
+def test_the_report_says_whose_best_rate_is_at_the_edge_of_what_was_tried(best, says):
+    chosen = max(best, key=best.get)
+    text = render(
+        Comparison.of([row(None, 0), *_tried("mt_grpo", {chosen: 0.4}, seed=0)], SUITE, _tried("mt_grpo", best))
+    )
+    assert says in text if says else "that was tried is the best" not in text
+
+
 @pytest.mark.parametrize("text", ["0", "-1e-3", "1e-3,1e-3", "fast", "nan"])
 def test_other_rates_are_refused(text):
     with pytest.raises(ValueError, match="--rates takes different learning rates"):

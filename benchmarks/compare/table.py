@@ -115,8 +115,20 @@ def rates_caption(comparison: Comparison) -> str:
     )
     return (
         f"Success (%) on validation tasks{where} by learning rate, seeds {', '.join(map(str, seeds))}, not reported; "
-        "**bold** is the method's own: the best, of equal ones the smallest."
+        f"**bold** is the method's own: the best, of equal ones the smallest.{_at_an_edge(comparison)}"
     )
+
+
+def _at_an_edge(comparison: Comparison) -> str:
+    """A sentence about the methods whose best rate is the first or the last that was tried."""
+    own, tried = chosen_rates(comparison.tuning), {row.run.rate for row in comparison.tuning}
+    edges = {"smallest": min(tried), "largest": max(tried)}
+    parts = []
+    for word, edge in edges.items():
+        if titles := [method.title for method in comparison.methods if own.get(method.label) == edge]:
+            parts.append(f"the {word} that was tried is the best for {', '.join(titles)}")
+    sentence = "; ".join(parts)
+    return f" {sentence[0].upper()}{sentence[1:]}: another one beyond it may be better." if parts else ""
 
 
 def chosen_here(comparison: Comparison) -> bool:

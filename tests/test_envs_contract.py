@@ -1,7 +1,7 @@
 """The contract over every id in the table of registrations."""
 
 import json
-from functools import cache
+from functools import cache, partial
 
 import gymnasium
 import numpy as np
@@ -16,17 +16,28 @@ from turnenv.envs import IDS
 
 FAMILIES = sorted({env_id.split("/")[1].split("-")[0] for env_id in IDS})
 
+
+def written(write, *given):
+    """What a grammar writes, or the bare parts of what it refuses to write, such as an answer of closing tags."""
+    try:
+        return write(*given)
+    except ValueError:
+        return " ".join(map(str, given))
+
+
 calls = st.builds(
-    XmlGrammar().call, st.sampled_from(["search", "x"]), st.dictionaries(st.text(), st.text(), max_size=2)
+    partial(written, XmlGrammar().call),
+    st.sampled_from(["search", "x"]),
+    st.dictionaries(st.text(), st.text(), max_size=2),
 )
-queries = st.builds(lambda query: XmlGrammar().call("search", {"query": query}), st.text())
+queries = st.builds(lambda query: written(XmlGrammar().call, "search", {"query": query}), st.text())
 texts = (
     st.text(st.characters())
     | st.sampled_from(NASTY_ACTIONS)
     | st.integers().map(str)
     | calls
     | queries
-    | st.builds(XmlGrammar().answer, st.text(), st.text())
+    | st.builds(partial(written, XmlGrammar().answer), st.text(), st.text())
 )
 
 

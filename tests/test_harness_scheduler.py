@@ -160,12 +160,12 @@ def test_an_interrupt_that_a_worker_loses_is_sent_again(tmp_path, ray, monkeypat
     ended = tmp_path / "ended"
 
     def hard_of_hearing(order, statuses):
-        statuses.write.remote(order.name, '{"done": 1, "total": 2}')
         # Python drops an interrupt that comes while it frees an object; and a long sleep would notice none.
-        with contextlib.suppress(KeyboardInterrupt):
-            for _ in range(6000):
-                time.sleep(0.1)
         try:
+            with contextlib.suppress(KeyboardInterrupt):
+                statuses.write.remote(order.name, '{"done": 1, "total": 2}')
+                for _ in range(6000):
+                    time.sleep(0.1)
             for _ in range(6000):
                 time.sleep(0.1)
         finally:

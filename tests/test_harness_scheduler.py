@@ -37,6 +37,11 @@ class _Recorder:
         self.events.append(("closed",))
 
 
+class _Impatient(_Recorder):
+    def progressed(self, slot, status):
+        raise KeyboardInterrupt
+
+
 class _Rows(JsonLines):
     """Rows of nothing but a run id."""
 
@@ -136,14 +141,10 @@ while not Path({str(seen)!r}).exists():
 
 
 def test_an_interrupt_ends_the_processes(tmp_path, run):
-    class Impatient(_Recorder):
-        def progressed(self, slot, status):
-            raise KeyboardInterrupt
-
     written = tmp_path / "pid"
     code = f"import os; from pathlib import Path; Path({str(written)!r}).write_text(str(os.getpid()))\n{STATUS}"
     with pytest.raises(KeyboardInterrupt):
-        run([_job("slow", code + "time.sleep(600)")], tmp_path, slots=[{}], display=Impatient())
+        run([_job("slow", code + "time.sleep(600)")], tmp_path, slots=[{}], display=_Impatient())
     for _ in range(100):
         if not psutil.pid_exists(int(written.read_text())):
             break
@@ -153,10 +154,6 @@ def test_an_interrupt_ends_the_processes(tmp_path, run):
 
 @pytest.mark.slow
 def test_an_interrupt_that_a_worker_loses_is_sent_again(tmp_path, ray, monkeypatch):
-    class Impatient(_Recorder):
-        def progressed(self, slot, status):
-            raise KeyboardInterrupt
-
     ended = tmp_path / "ended"
 
     def hard_of_hearing(order, statuses):
@@ -173,7 +170,7 @@ def test_an_interrupt_that_a_worker_loses_is_sent_again(tmp_path, ray, monkeypat
 
     monkeypatch.setattr(ray_task, "do", hard_of_hearing)
     with pytest.raises(KeyboardInterrupt):
-        _on_ray([_job("slow", "")], tmp_path, slots=[{}], display=Impatient())
+        _on_ray([_job("slow", "")], tmp_path, slots=[{}], display=_Impatient())
     assert ended.exists()
 
 

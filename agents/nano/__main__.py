@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--start", choices=tuple(STARTS), default="weak", help="which starting point (default: %(default)s)")
     add("--out", type=Path, help="where to save it (default: where it is bundled)")
     add("--seed", type=int, default=0, help="decides everything (default: %(default)s)")
-    add("--base-steps", type=int, help="steps of the first stage (default: 1500; 1600 of one that knows facts)")
+    steps = "; ".join(f"{count} for {name}" for name, count in BASE_STEPS.items())
+    add("--base-steps", type=int, help=f"steps of the first stage (default: {steps})")
     add("--episodes", type=int, default=1024, help="episodes to measure it on (default: %(default)s)")
     add(
         "--bases",

@@ -73,6 +73,7 @@ def test_the_report_shows_what_was_tried_and_the_command_repeats_it():
         ({5e-4: 0.3, 1e-3: 0.2, 2e-3: 0.1}, "The smallest that was tried is the best for MT-GRPO: another one beyond"),
         ({5e-4: 0.1, 1e-3: 0.2, 2e-3: 0.3}, "The largest that was tried is the best for MT-GRPO: another one beyond"),
         ({5e-4: 0.1, 1e-3: 0.3, 2e-3: 0.1}, None),
+        ({5e-4: 0.1}, None),
     ],
 )
 def test_the_report_says_whose_best_rate_is_at_the_edge_of_what_was_tried(best, says):

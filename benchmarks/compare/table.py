@@ -122,7 +122,8 @@ def rates_caption(comparison: Comparison) -> str:
 def _at_an_edge(comparison: Comparison) -> str:
     """A sentence about the methods whose best rate is the first or the last that was tried."""
     own, tried = chosen_rates(comparison.tuning), {row.run.rate for row in comparison.tuning}
-    edges = {"smallest": min(tried), "largest": max(tried)}
+    # A rate that was tried alone has nothing beside it to be the edge of.
+    edges = {"smallest": min(tried), "largest": max(tried)} if len(tried) > 1 else {}
     parts = []
     for word, edge in edges.items():
         if titles := [method.title for method in comparison.methods if own.get(method.label) == edge]:

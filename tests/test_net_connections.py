@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 
 from tests.loopback_server import Answered, LoopbackServer
 from turnenv.net.connections import MAX_ANSWER_BYTES, ConnectionPool, OversizedAnswerError
+from turnenv.net.http11 import connect
 
 
 @pytest.fixture
@@ -117,6 +120,28 @@ def test_a_cancelled_request_closes_its_connection(server: LoopbackServer) -> No
 
     assert asyncio.run(cancelled()).json() == {"echo": 2}
     assert server.connections == 2
+
+
+@pytest.mark.parametrize("passes", range(10))
+def test_a_cancelled_connection_leaves_no_socket_to_the_garbage(server: LoopbackServer, passes: int) -> None:
+    async def cancelled() -> None:
+        making = asyncio.ensure_future(connect(httpx.URL(server.address), None, MAX_ANSWER_BYTES, 20.0))
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        if making.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await making
+        else:
+            making.result().close()
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(cancelled())
+        gc.collect()
+    assert [str(one.message) for one in caught] == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
 
 import anyio
 import h11
@@ -45,19 +46,38 @@ async def connect(url: httpx.URL, context: ssl.SSLContext | None, max_bytes: int
     make = asyncio.get_running_loop().create_connection
     try:
         with anyio.fail_after(timeout):
-            _, connection = await make(
-                lambda: Connection(max_bytes),
-                host,
-                port,
-                ssl=context,
-                server_hostname=host if context else None,
-                happy_eyeballs_delay=0.25,
+            return await _finished(
+                make(
+                    lambda: Connection(max_bytes),
+                    host,
+                    port,
+                    ssl=context,
+                    server_hostname=host if context else None,
+                    happy_eyeballs_delay=0.25,
+                )
             )
     except TimeoutError:
         raise httpx.ConnectTimeout(f"no connection to {host}:{port} within {timeout} s") from None
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that no resolver takes
         raise httpx.ConnectError(str(error)) from error
-    return connection
+
+
+async def _finished(making: Coroutine[Any, Any, tuple[asyncio.BaseTransport, Connection]]) -> Connection:
+    """Await a new connection; if nobody waits for it any more, it is made all the same, and closed.
+
+    asyncio races the addresses of a host, and loses the socket of a race that is cancelled at its end.
+    """
+    task = asyncio.ensure_future(making)
+    try:
+        return (await asyncio.shield(task))[1]
+    except asyncio.CancelledError:
+        task.add_done_callback(_close_made)
+        raise
+
+
+def _close_made(task: asyncio.Task[tuple[asyncio.BaseTransport, Connection]]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result()[1].close()
 
 
 class Connection(asyncio.Protocol):

@@ -48,12 +48,10 @@ class CellPlan:
 
 
 def _trivia(start: str, seeds: str, rate_seeds: str) -> CellPlan:
-    # Of `_RATES` the smallest was the best for most methods.
-    tried = ("--rates", f"2.5e-4,{_RATES}", "--rate-seeds", rate_seeds)
     return CellPlan(
         "TriviaSearch, 2 turns",
         start,
-        ("--model", _bundled(start), "--steps", "25", *tried),
+        ("--model", _bundled(start), "--steps", "25", "--rates", _RATES, "--rate-seeds", rate_seeds),
         seeds=seeds,
         lab="2 turns",
     )

@@ -1,9 +1,12 @@
+import _thread
 import contextlib
 import gc
 import io
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -152,11 +155,26 @@ def test_an_interrupt_ends_the_processes(tmp_path, run):
     assert not psutil.pid_exists(int(written.read_text()))
 
 
+def test_a_worker_that_was_started_in_the_background_is_interrupted(tmp_path):
+    order = ray_task.Order(
+        "slow", ("-c", "import time; time.sleep(20)"), str(tmp_path), str(tmp_path), {}, "log", "status"
+    )
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    interrupt = threading.Timer(1.0, _thread.interrupt_main)
+    try:
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            ray_task.do(order, None)
+    finally:
+        interrupt.join()
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
 def test_an_interrupt_that_a_worker_loses_is_sent_again(tmp_path, ray, monkeypatch):
     ended = tmp_path / "ended"
 
-    def hard_of_hearing(order, statuses):
+    def hard_of_hearing(order, place, statuses):
         # Python drops an interrupt that comes while it frees an object; and a long sleep would notice none.
         try:
             with contextlib.suppress(KeyboardInterrupt):
@@ -168,7 +186,7 @@ def test_an_interrupt_that_a_worker_loses_is_sent_again(tmp_path, ray, monkeypat
         finally:
             ended.touch()
 
-    monkeypatch.setattr(ray_task, "do", hard_of_hearing)
+    monkeypatch.setattr(ray_task, "_run", hard_of_hearing)
     # A busy machine may take longer than the patience after which the task is ended by force.
     monkeypatch.setattr(ray_jobs, "_CANCELS", 30)
     with pytest.raises(KeyboardInterrupt):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,9 @@ def do(order: Order, statuses: Any) -> tuple[int, dict[str, bytes], str]:
     Raises:
         FileNotFoundError: if this machine lacks the folder to run it in; the message names both.
     """
+    # Ray ends a task by an interrupt, which a worker of a cluster that was started in the background ignores.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for folder in (order.where, order.packages):
         if not Path(folder).is_dir():
             raise FileNotFoundError(

@@ -90,16 +90,17 @@ def _guess(start: str, skill: str, rates_from: str | None) -> CellPlan:
     return _tiny(horizon, "turnenv/GuessNumber-v0", start, skill, *budget, *tried, rates_from=rates_from)
 
 
-def _chain(start: str, skill: str, rates_from: str | None) -> CellPlan:
+def _chain(start: str, skill: str, rates_from: str | None = None) -> CellPlan:
     horizon, env = "CreditChain, 8 turns", "turnenv/CreditChain-v0"
-    # Of `_RATES` the largest was the best for every method, and twice as much better still.
+    # Of `_RATES` the largest was the best for every method, and twice as much better still. From another start the
+    # same rate made runs fail, so that each start has its own.
     tried = () if rates_from else ("--rates", "1e-3,2e-3,4e-3,8e-3", "--rate-seeds", "1000,1001,1002")
     return _tiny(horizon, env, start, skill, "--steps", "60", *tried, rates_from=rates_from, lab="8 turns, aligned")
 
 
 def _misled(rewards: str, mode: str, lab: str) -> CellPlan:
     """The chain from its skilled start, with turn rewards that mislead."""
-    right = _chain("skilled", "0.7", "chain-weak")
+    right = _chain("skilled", "0.7", "chain-skilled")
     kwargs = ("--env-kwargs", json.dumps({"mode": mode}))
     return replace(right, settings=(*right.settings, *kwargs), shares_start="chain-skilled", rewards=rewards, lab=lab)
 
@@ -119,9 +120,9 @@ CELLS: Mapping[str, CellPlan] = MappingProxyType(
         "guess-weak": _guess("weak", "0.3", None),
         "guess-middling": _guess("middling", "0.5", "guess-weak"),
         "guess-skilled": _guess("skilled", "0.7", "guess-weak"),
-        "chain-weak": _chain("weak", "0.3", None),
-        "chain-middling": _chain("middling", "0.5", "chain-weak"),
-        "chain-skilled": _chain("skilled", "0.7", "chain-weak"),
+        "chain-weak": _chain("weak", "0.3"),
+        "chain-middling": _chain("middling", "0.5"),
+        "chain-skilled": _chain("skilled", "0.7"),
         "chain-bait": _misled("bait", "hackable", "8 turns, hackable"),
         "chain-shuffled": _misled("shuffled", "shuffled", "8 turns, shuffled"),
     }
